@@ -1,0 +1,165 @@
+//! Prints the table, one row as soon as it is known.
+
+use crate::cli::Options;
+use crate::harness::{Column, Role, Summary};
+use crate::scenarios::{Bar, Scenario};
+
+/// Width of the titles of the rows.
+const TITLE: usize = 41;
+
+/// Width of a cell, at least.
+const CELL: usize = 8;
+
+/// The columns that are printed after the runtimes.
+const RATIO: &str = "ours/best";
+
+/// A table of which the head has been printed.
+pub struct Table<'a> {
+    columns: &'a [Column],
+    options: &'a Options,
+    met: usize,
+    missed: Vec<&'static str>,
+}
+
+impl<'a> Table<'a> {
+    /// Prints the heads of the columns, a word on each line.
+    pub fn begin(columns: &'a [Column], options: &'a Options) -> Self {
+        let table = Self {
+            columns,
+            options,
+            met: 0,
+            missed: Vec::new(),
+        };
+        let words = |line: usize| columns.iter().map(move |column| head(column.name)[line]);
+        table.print("", words(0), "", "");
+        table.print("", words(1), RATIO, "bar");
+        table
+    }
+
+    /// Prints a row.
+    pub fn row(&mut self, scenario: &Scenario, cells: &[Option<Summary>]) {
+        let figures = Figures::new(self.columns, cells);
+        let bar = self.judge(scenario, &figures);
+        let ratio = quotient(figures.ours, figures.best_peer);
+        self.print_numbers(scenario.title, cells, |cell| cell.median, &ratio, &bar);
+        if self.options.verbose {
+            self.print_numbers("  least", cells, |cell| cell.least, "", "");
+            self.print_numbers("  greatest", cells, |cell| cell.greatest, "", "");
+        }
+    }
+
+    /// Prints how many bars were met.
+    pub fn end(self) {
+        if self.options.quick {
+            return;
+        }
+        println!("\n{} bars met, {} missed", self.met, self.missed.len());
+        for title in self.missed {
+            println!("  MISS {title}");
+        }
+    }
+
+    /// Says what the bar is and whether it is met; a quick run meets and misses nothing.
+    fn judge(&mut self, scenario: &Scenario, figures: &Figures) -> String {
+        let (limit, text) = match scenario.bar {
+            None => return String::new(),
+            Some(Bar::BestPeer(times)) => (
+                figures.best_peer.map(|best| best * times),
+                format!("{times:.2} x best peer"),
+            ),
+            Some(Bar::Epoll(times)) => (
+                figures.floor.map(|floor| floor * times),
+                format!(
+                    "{times:.2} x epoll loop ({})",
+                    quotient(figures.ours, figures.floor)
+                ),
+            ),
+            Some(Bar::Absolute(most)) => (Some(most), format!("{most:.0} bytes")),
+        };
+        let (Some(ours), Some(limit), false) = (figures.ours, limit, self.options.quick) else {
+            return text;
+        };
+        if ours <= limit {
+            self.met += 1;
+            return format!("{text}: ok");
+        }
+        self.missed.push(scenario.title);
+        format!("{text} = {limit:.1}: MISS")
+    }
+
+    /// Three significant digits, about. A runtime without a number says so; the epoll loop has none in
+    /// most rows.
+    fn print_numbers(
+        &self,
+        title: &str,
+        cells: &[Option<Summary>],
+        pick: fn(Summary) -> f64,
+        ratio: &str,
+        bar: &str,
+    ) {
+        let cells = self.columns.iter().zip(cells);
+        let numbers = cells.map(|(column, cell)| match cell.map(pick) {
+            Some(value) if value < 100.0 => format!("{value:.1}"),
+            Some(value) => format!("{value:.0}"),
+            None if column.role == Role::Floor => String::new(),
+            None => String::from("n/a"),
+        });
+        self.print(title, numbers, ratio, bar);
+    }
+
+    fn print(&self, title: &str, cells: impl Iterator<Item: AsRef<str>>, ratio: &str, bar: &str) {
+        let line: String = cells
+            .zip(self.columns)
+            .map(|(cell, column)| format!("  {:>width$}", cell.as_ref(), width = width(column)))
+            .collect();
+        println!("{title:<TITLE$}{line}  {ratio:>9}  {bar}");
+    }
+}
+
+/// The medians of a row, by what they are compared with.
+struct Figures {
+    ours: Option<f64>,
+    best_peer: Option<f64>,
+    floor: Option<f64>,
+}
+
+impl Figures {
+    fn new(columns: &[Column], cells: &[Option<Summary>]) -> Self {
+        let best = |role| {
+            let alike = columns
+                .iter()
+                .zip(cells)
+                .filter(|(column, _)| column.role == role);
+            alike
+                .filter_map(|(_, cell)| cell.map(|cell| cell.median))
+                .min_by(f64::total_cmp)
+        };
+        Self {
+            ours: best(Role::Ours),
+            best_peer: best(Role::Peer),
+            floor: best(Role::Floor),
+        }
+    }
+}
+
+/// Two decimals, or nothing.
+fn quotient(number: Option<f64>, divisor: Option<f64>) -> String {
+    number
+        .zip(divisor)
+        .map_or(String::new(), |(number, divisor)| {
+            format!("{:.2}", number / divisor)
+        })
+}
+
+/// The head of a column has two lines: its first word, and the rest.
+fn head(name: &str) -> [&str; 2] {
+    let (first, rest) = name.split_once(' ').unwrap_or(("", name));
+    [first, rest]
+}
+
+fn width(column: &Column) -> usize {
+    head(column.name)
+        .map(str::len)
+        .into_iter()
+        .fold(CELL, usize::max)
+}

@@ -1,0 +1,109 @@
+//! How a loop is made other than by default.
+
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::core::{Config, Core};
+use super::error::ErrorReport;
+use super::EventLoop;
+
+/// Sets a loop up; made by [`EventLoop::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let event_loop = monoloop::EventLoop::builder()
+///     .on_error(|report| eprintln!("{report}"))
+///     .virtual_time(true)
+///     .build()?;
+/// // An hour passes at once.
+/// event_loop.run(async { monoloop::time::sleep(Duration::from_secs(3600)).await });
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "call `build` to make the loop"]
+pub struct Builder {
+    config: Config,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            config: Config {
+                poll_budget: 64,
+                io_interval: 256,
+                shutdown_limit: Duration::from_secs(10),
+                virtual_time: false,
+                on_error: None,
+            },
+        }
+    }
+
+    /// Sets who is told of failures that nobody awaits: a panic of a detached task, a panicking callback.
+    /// By default they are printed to stderr, one line each.
+    ///
+    /// The hook runs on the loop's thread, from wherever the failure came to light. If it panics, both
+    /// failures are printed to stderr.
+    #[doc(alias = "set_exception_handler")]
+    pub fn on_error(mut self, hook: impl Fn(&ErrorReport) + 'static) -> Self {
+        self.config.on_error = Some(Rc::new(hook));
+        self
+    }
+
+    /// Sets how many tasks one turn polls at most, before it looks at timers and at wakes from other
+    /// threads again. Default: 64; zero counts as one.
+    pub fn poll_budget(mut self, polls: usize) -> Self {
+        self.config.poll_budget = polls;
+        self
+    }
+
+    /// Sets after how many polls the loop asks the operating system for I/O, though tasks are still ready.
+    /// It asks after a quarter of a millisecond in any case. Default: 256; zero counts as one.
+    pub fn io_interval(mut self, polls: u32) -> Self {
+        self.config.io_interval = polls;
+        self
+    }
+
+    /// Sets how long the end of the loop may go on dropping tasks whose drops spawn further tasks. Default:
+    /// 10 s. After that, or after 16 rounds, what is spawned is refused: dropped at once.
+    pub fn shutdown_limit(mut self, limit: Duration) -> Self {
+        self.config.shutdown_limit = limit;
+        self
+    }
+
+    /// Gives the loop a virtual clock, for tests that are exact and take no time.
+    ///
+    /// Virtual time stands still while anything can happen. When no task is ready, no I/O comes and no
+    /// [`WorkGuard`](crate::WorkGuard) of another thread lives, it jumps to the next deadline. If a task
+    /// waits for a socket, the loop first gives the I/O 50 ms of real time to arrive.
+    /// [`time::advance`](crate::time::advance) moves the clock by hand.
+    pub fn virtual_time(mut self, on: bool) -> Self {
+        self.config.virtual_time = on;
+        self
+    }
+
+    /// Makes the loop.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system has no descriptors left for the poller.
+    pub fn build(self) -> io::Result<EventLoop> {
+        Core::new(self.config).map(EventLoop::from_core)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("poll_budget", &self.config.poll_budget)
+            .field("io_interval", &self.config.io_interval)
+            .field("shutdown_limit", &self.config.shutdown_limit)
+            .field("virtual_time", &self.config.virtual_time)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! Which loop is current on this thread.
+//!
+//! A loop is current while it runs: inside `run`, `run_forever`, `turn`, and while it drops its tasks at
+//! the end. The thread-local is a plain pointer without a destructor, so that it can be read at any time
+//! of a thread's life for the price of one load; [`Entered`] keeps the loop alive while the pointer is set.
+
+use std::cell::Cell;
+use std::io;
+use std::panic::Location;
+use std::ptr;
+use std::rc::Rc;
+
+use super::core::Core;
+
+thread_local! {
+    static CURRENT: Cell<*const Core> = const { Cell::new(ptr::null()) };
+}
+
+/// While it lives, a loop is current.
+#[derive(Debug)]
+pub(super) struct Entered {
+    core: Rc<Core>,
+}
+
+impl Entered {
+    /// Makes `core` current.
+    ///
+    /// # Panics
+    ///
+    /// If a loop is current already: one thread runs one loop at a time.
+    pub(super) fn new(core: &Rc<Core>, what: &str, location: &'static Location<'static>) -> Self {
+        if let Some((running, since)) = try_with(|core| core.entered_by()) {
+            panic!(
+                "`{what}` called at {location}, inside the event loop that is in `{running}` since \
+                 {since}: a thread runs one loop at a time; `.await` the future or `spawn` it instead"
+            );
+        }
+        core.set_entered_by(what, location);
+        CURRENT.with(|current| current.set(Rc::as_ptr(core)));
+        Self { core: Rc::clone(core) }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        debug_assert!(CURRENT.with(|current| current.get() == Rc::as_ptr(&self.core)));
+        CURRENT.with(|current| current.set(ptr::null()));
+    }
+}
+
+/// Runs `f` with this thread's current loop, if there is one.
+#[inline]
+#[allow(unsafe_code)]
+pub(crate) fn try_with<R>(f: impl FnOnce(&Core) -> R) -> Option<R> {
+    // SAFETY: the pointer is null or was set by an `Entered` that lives on this thread's stack and holds
+    // an `Rc` of the core; that `Entered` sits below us, so it outlives this call.
+    let core = unsafe { CURRENT.with(Cell::get).as_ref() };
+    core.map(f)
+}
+
+/// Runs `f` with this thread's current loop.
+///
+/// # Panics
+///
+/// If there is none, naming `what` and where it was called.
+#[inline]
+#[track_caller]
+pub(crate) fn with<R>(what: &str, f: impl FnOnce(&Core) -> R) -> R {
+    match try_with(f) {
+        Some(result) => result,
+        None => no_loop(what),
+    }
+}
+
+#[cold]
+#[track_caller]
+fn no_loop(what: &str) -> ! {
+    panic!("{}", absence(what, Location::caller()))
+}
+
+fn absence(what: &str, location: &Location<'_>) -> String {
+    format!(
+        "`{what}` called at {location} with no event loop running on this thread: call it inside \
+         `monoloop::run(..)` or `EventLoop::run(..)`"
+    )
+}
+
+/// Like [`with`], with an error in place of the panic.
+#[inline]
+#[track_caller]
+pub(crate) fn io_with<R>(what: &str, f: impl FnOnce(&Core) -> io::Result<R>) -> io::Result<R> {
+    match try_with(f) {
+        Some(result) => result,
+        None => Err(io::Error::other(absence(what, Location::caller()))),
+    }
+}

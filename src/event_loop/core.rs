@@ -1,0 +1,355 @@
+//! What a loop is made of, and one turn of it.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::{Clock, saturating_nanos};
+use super::error::{ErrorHook, report_incident};
+use super::handle::{Remote, serve_remote};
+use super::pace::Pace;
+use crate::executor::wake::{LoopId, Release, WakeRef};
+use crate::executor::{Executor, Incident, Reporter};
+use crate::reactor::{Reactor, SourceKey, Wait};
+use crate::timer::{Key as TimerKey, Wheel};
+
+/// How long, in real time, a virtual clock waits for I/O that somebody waits for, before it jumps.
+const IO_GRACE: Duration = Duration::from_millis(50);
+
+/// With more timers than this, they may share wake-ups.
+const FEW_TIMERS: usize = 64;
+
+/// What `Builder` decides.
+pub(super) struct Config {
+    pub(super) poll_budget: usize,
+    pub(super) io_interval: u32,
+    pub(super) shutdown_limit: Duration,
+    pub(super) virtual_time: bool,
+    pub(super) on_error: Option<Rc<ErrorHook>>,
+}
+
+/// The parts of one loop. Reached through [`context`](super::context) while the loop runs.
+pub(crate) struct Core {
+    pub(crate) executor: Executor,
+    pub(crate) reactor: Reactor,
+    pub(crate) clock: Clock,
+    timers: RefCell<Wheel<WakeRef>>,
+    /// Timers that came due together: kept for its capacity.
+    due: RefCell<Vec<WakeRef>>,
+    /// The last sequence number given to a timer.
+    sequence: Cell<u64>,
+    pub(super) remote: Arc<Remote>,
+    pub(super) pace: Pace,
+    pub(super) shutdown_limit: Duration,
+    /// How many incidents were reported.
+    incidents: Rc<Cell<usize>>,
+    /// No I/O came within the grace period, and none was asked for since.
+    io_is_quiet: Cell<bool>,
+    /// Sleeps in the wheel that are short, and so must end on time.
+    short_timers: Cell<usize>,
+    entered_by: RefCell<(String, &'static Location<'static>)>,
+}
+
+impl Core {
+    pub(super) fn new(config: Config) -> io::Result<Rc<Self>> {
+        let clock = Clock::new(config.virtual_time);
+        let reactor = Reactor::new()?;
+        let incidents = Rc::new(Cell::new(0));
+        let reporter = reporter(config.on_error, Rc::clone(&incidents));
+        let executor = Executor::new(reactor.unparker(), reporter);
+        let remote = Arc::new(Remote::new(executor.loop_id()));
+        let control = executor.spawn_control(serve_remote(Arc::clone(&remote)));
+        remote.set_control(control);
+        Ok(Rc::new(Self {
+            executor,
+            reactor,
+            clock,
+            timers: RefCell::new(Wheel::new()),
+            due: RefCell::new(Vec::new()),
+            sequence: Cell::new(0),
+            remote,
+            pace: Pace::new(config.poll_budget, config.io_interval),
+            shutdown_limit: config.shutdown_limit,
+            incidents,
+            io_is_quiet: Cell::new(false),
+            short_timers: Cell::new(0),
+            entered_by: RefCell::new((String::new(), Location::caller())),
+        }))
+    }
+
+    pub(super) fn set_entered_by(&self, what: &str, location: &'static Location<'static>) {
+        *self.entered_by.borrow_mut() = (what.to_owned(), location);
+    }
+
+    pub(super) fn entered_by(&self) -> (String, &'static Location<'static>) {
+        self.entered_by.borrow().clone()
+    }
+
+    #[inline]
+    pub(crate) fn id(&self) -> LoopId {
+        self.executor.loop_id()
+    }
+
+    pub(super) fn incidents(&self) -> usize {
+        self.incidents.get()
+    }
+
+    /// One turn: the five steps of the module's docs. Waits for at most `limit` when nothing is ready;
+    /// `None`: as long as it takes.
+    pub(super) fn turn(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.executor.receive();
+        self.fire_timers();
+        self.poll_tasks();
+        if self.executor.ready_len() == 0 { self.wait(limit) } else { self.look_around() }
+    }
+
+    /// Turns until `is_done`, which is asked after each round of polls.
+    ///
+    /// Rounds follow one another without looking at timers until the clock is read again: before that, none
+    /// can have become due.
+    #[inline]
+    pub(super) fn turn_until(&self, is_done: impl Fn() -> bool) -> io::Result<()> {
+        loop {
+            self.executor.receive();
+            self.fire_timers();
+            loop {
+                self.poll_tasks();
+                if is_done() {
+                    return Ok(());
+                }
+                if self.executor.ready_len() == 0 {
+                    self.wait(None)?;
+                    break;
+                }
+                if self.pace.is_clock_due() {
+                    self.look_around()?;
+                    break;
+                }
+                self.executor.receive();
+            }
+        }
+    }
+
+    /// Step 3.
+    #[inline]
+    fn poll_tasks(&self) {
+        let polled = self.executor.poll_ready(self.pace.stretch());
+        self.pace.count(polled);
+    }
+
+    /// Tasks are ready: looks at the clock and at I/O only if that is due.
+    #[inline]
+    fn look_around(&self) -> io::Result<()> {
+        if self.pace.is_clock_due() {
+            let now = self.clock.read();
+            self.executor.set_now(now);
+            self.pace.clock_was_read(now);
+        }
+        if self.pace.is_io_due() { self.poll_io(Wait::NotAtAll) } else { Ok(()) }
+    }
+
+    /// Nothing is ready: waits until something is.
+    fn wait(&self, limit: Option<Duration>) -> io::Result<()> {
+        if self.clock.is_virtual() {
+            return self.wait_virtually(limit);
+        }
+        let Some(deadline) = self.next_timer() else {
+            return self.park(limit.map_or(Wait::Forever, Wait::AtMost));
+        };
+        let now = self.clock.read();
+        self.executor.set_now(now);
+        if deadline <= now {
+            return self.poll_io(Wait::NotAtAll);
+        }
+        let until = Duration::from_nanos(deadline - now);
+        self.park(match limit {
+            Some(limit) if limit < until => Wait::AtMost(limit),
+            _ if self.may_be_late() => Wait::AboutAsLong(until),
+            _ => Wait::AtMost(until),
+        })
+    }
+
+    /// The time of the next timer, or a little earlier.
+    #[inline]
+    fn next_timer(&self) -> Option<u64> {
+        self.timers.borrow().next_deadline()
+    }
+
+    /// Whether timers may fire up to a millisecond late, so that one wake-up serves many: there are many,
+    /// and none that was set for a short time.
+    fn may_be_late(&self) -> bool {
+        self.short_timers.get() == 0 && self.timers.borrow().len() > FEW_TIMERS
+    }
+
+    /// Waits under a virtual clock: real I/O and other threads first, and if there is nothing to come from
+    /// them, on to the next deadline.
+    fn wait_virtually(&self, limit: Option<Duration>) -> io::Result<()> {
+        let deadline = match limit {
+            // A host's turn that must not wait does not let time pass either.
+            Some(Duration::ZERO) => None,
+            _ => self.timers.borrow().exact_next_deadline(),
+        };
+        let Some(deadline) = deadline.filter(|_| !self.remote.is_work_outstanding()) else {
+            return self.park(limit.map_or(Wait::Forever, Wait::AtMost));
+        };
+        let awaited = self.reactor.is_awaited();
+        let must_wait = awaited && !self.io_is_quiet.get();
+        self.park(if must_wait { Wait::AtMost(IO_GRACE) } else { Wait::NotAtAll })?;
+        self.executor.receive();
+        if self.executor.ready_len() == 0 {
+            self.io_is_quiet.set(awaited);
+            let latest = limit.map(|l| self.clock.read().saturating_add(saturating_nanos(l)));
+            self.clock.advance_to(latest.map_or(deadline, |latest| latest.min(deadline)));
+            self.executor.set_now(self.clock.read());
+        }
+        Ok(())
+    }
+
+    /// Somebody begins to wait for I/O: the next jump of a virtual clock gives it a chance again.
+    pub(crate) fn io_is_awaited(&self) {
+        self.io_is_quiet.set(false);
+    }
+
+    /// Waits, unless something came from another thread meanwhile.
+    fn park(&self, wait: Wait) -> io::Result<()> {
+        let may_wait = matches!(wait, Wait::NotAtAll) || self.executor.park();
+        self.poll_io(if may_wait { wait } else { Wait::NotAtAll })
+    }
+
+    fn poll_io(&self, wait: Wait) -> io::Result<()> {
+        let woken = self.reactor.wait(wait, |waker| self.executor.shared().wake(waker))?;
+        if woken {
+            self.io_is_quiet.set(false);
+        }
+        let now = self.clock.read();
+        self.executor.set_now(now);
+        self.pace.io_was_polled(now);
+        Ok(())
+    }
+
+    /// Wakes whoever waits for a deadline that the turn's clock has reached.
+    #[inline]
+    fn fire_timers(&self) {
+        if self.is_timer_due() {
+            self.fire_due_timers();
+        }
+    }
+
+    /// Whether the next turn has timers to fire.
+    #[inline]
+    pub(super) fn is_timer_due(&self) -> bool {
+        self.next_timer().is_some_and(|deadline| deadline <= self.executor.now())
+    }
+
+    fn fire_due_timers(&self) {
+        let mut due = self.due.take();
+        self.timers.borrow_mut().expire(self.executor.now(), &mut due);
+        for waker in due.drain(..) {
+            self.executor.shared().wake(waker);
+        }
+        self.due.replace(due);
+    }
+
+    /// A number that orders timers of one deadline by their creation.
+    #[inline]
+    pub(crate) fn next_sequence(&self) -> u64 {
+        let next = self.sequence.get() + 1;
+        self.sequence.set(next);
+        next
+    }
+
+    /// A sleep that was set for a short time begins to wait, or ends.
+    #[inline]
+    pub(crate) fn count_short_timer(&self, begins: bool) {
+        let count = self.short_timers.get();
+        self.short_timers.set(if begins { count + 1 } else { count - 1 });
+    }
+
+    #[inline]
+    pub(crate) fn insert_timer(&self, deadline: u64, sequence: u64, waker: WakeRef) -> TimerKey {
+        self.timers.borrow_mut().insert(deadline, sequence, waker)
+    }
+
+    /// Takes a timer out, with who waited for it. `None`: it has fired.
+    #[inline]
+    pub(crate) fn take_timer(&self, key: TimerKey) -> Option<WakeRef> {
+        self.timers.borrow_mut().remove(key)
+    }
+
+    /// Takes a timer out. A foreign waker in it is dropped with no borrow held.
+    #[inline]
+    pub(crate) fn remove_timer(&self, key: TimerKey) {
+        drop(self.take_timer(key));
+    }
+
+    /// Sees to it that the timer wakes `waker`. False: it has fired, or was taken out.
+    #[inline]
+    pub(crate) fn watch_timer(&self, key: TimerKey, waker: &std::task::Waker) -> bool {
+        let is_watched = match self.timers.borrow_mut().get_mut(key) {
+            None => return false,
+            Some(kept) => kept.will_wake(waker),
+        };
+        if is_watched {
+            return true;
+        }
+        // Cloning and dropping a foreign waker are foreign code.
+        let new = WakeRef::new(waker);
+        let old = self.timers.borrow_mut().get_mut(key).map(|kept| std::mem::replace(kept, new));
+        old.is_some()
+    }
+
+    /// The earliest deadline, exactly.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        self.timers.borrow().exact_next_deadline()
+    }
+
+    /// Spawns a closure as a callback: it runs once, after all that is ready now.
+    pub(crate) fn call_soon(
+        &self,
+        callback: impl FnOnce() + 'static,
+        location: &'static Location<'static>,
+    ) -> crate::executor::task::TaskRef {
+        self.spawn_callback(async move { callback() }, location)
+    }
+
+    pub(crate) fn spawn_callback(
+        &self,
+        future: impl Future<Output = ()> + 'static,
+        location: &'static Location<'static>,
+    ) -> crate::executor::task::TaskRef {
+        self.executor.spawn_callback(future, location)
+    }
+
+    /// Takes back what handles released on other threads, or while the loop was not current.
+    pub(super) fn collect_released(&self) {
+        for released in self.executor.take_released() {
+            match released {
+                Release::Timer { key, is_short } => {
+                    if is_short {
+                        self.count_short_timer(false);
+                    }
+                    TimerKey::from_bits(key).into_iter().for_each(|key| self.remove_timer(key));
+                }
+                Release::Source(key) => self.reactor.forget(SourceKey::from_bits(key)),
+            }
+        }
+    }
+}
+
+/// Counts incidents and passes them to the hook.
+fn reporter(hook: Option<Rc<ErrorHook>>, count: Rc<Cell<usize>>) -> Rc<Reporter> {
+    Rc::new(move |incident: Incident| {
+        count.set(count.get() + 1);
+        report_incident(hook.as_deref(), incident);
+    })
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("id", &self.id()).finish_non_exhaustive()
+    }
+}

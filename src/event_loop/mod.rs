@@ -1,0 +1,343 @@
+//! The event loop: turns of polling tasks, firing timers and waiting for I/O.
+//!
+//! # One turn
+//!
+//! 1. Take the inbox: wakes and closures from other threads, oldest first.
+//! 2. Fire due timers, by deadline and then by creation.
+//! 3. Poll ready tasks: those that were ready when the step began, at most the poll budget.
+//! 4. Ask for I/O: without waiting if anything is ready, else until the next deadline or for ever.
+//! 5. Pass readiness on to those who wait for it.
+//!
+//! What becomes ready in step 3 runs after all that was ready before it. While tasks are ready, steps 2 and
+//! 4 are not made in every turn, but after at most a quarter of a millisecond or 256 polls (settable).
+//!
+//! # Ends
+//!
+//! [`run`] makes a loop, runs a future to its end, and then shuts the loop down. [`EventLoop::run`]
+//! leaves other tasks as they are, for the next run; dropping the loop, or [`EventLoop::shutdown`], drops
+//! them: in spawn order, then what their drops spawned, in at most 16 rounds. After that, whatever is
+//! spawned is dropped at once.
+//!
+//! # Hosts
+//!
+//! A program with a loop of its own (a GUI, another runtime) drives ours with [`EventLoop::turn`]: it waits
+//! until the loop's descriptor ([`AsFd`](std::os::fd::AsFd)) is readable or
+//! [`next_deadline`](EventLoop::next_deadline) has come, then calls `turn` with a limit of zero for as
+//! long as that gives true.
+
+mod builder;
+mod callback;
+pub(crate) mod clock;
+pub(crate) mod context;
+mod core;
+mod error;
+mod handle;
+mod pace;
+mod shutdown;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::{Location, resume_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use builder::Builder;
+pub use callback::{CallHandle, call_at, call_later, call_soon};
+pub use error::ErrorReport;
+pub use handle::{Handle, LoopClosed, WorkGuard};
+pub use shutdown::ShutdownReport;
+
+pub(crate) use self::core::Core;
+use self::context::Entered;
+use crate::executor::JoinHandle;
+use crate::time::Sleep;
+use crate::executor::task::{Outcome, RawJoin};
+
+/// Runs a future to its end on a new event loop, then shuts the loop down.
+///
+/// The future may borrow from its surroundings; what it [`spawn`](crate::spawn)s may not. Tasks that are
+/// still alive when it ends are dropped, as [`EventLoop::shutdown`] says.
+///
+/// # Panics
+///
+/// If a loop runs on this thread already, naming both places; if the operating system cannot make a poller
+/// (no descriptors left); and with the future's own panic.
+///
+/// # Examples
+///
+/// ```
+/// let word = String::from("hello");
+/// let length = monoloop::run(async { word.len() });
+/// assert_eq!(length, 5);
+/// ```
+#[track_caller]
+pub fn run<F: Future>(future: F) -> F::Output {
+    let event_loop = EventLoop::new().expect("the operating system can make a poller");
+    event_loop.run_at("monoloop::run", Location::caller(), future)
+}
+
+/// A single-threaded event loop. It belongs to the thread that made it.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let event_loop = monoloop::EventLoop::new()?;
+/// let handle = event_loop.spawn(async { 1 });
+/// let sum = event_loop.run(async move { handle.await.unwrap() + 1 });
+/// assert_eq!(sum, 2);
+/// assert!(event_loop.shutdown().is_clean());
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "Runner")]
+#[doc(alias = "Runtime")]
+pub struct EventLoop {
+    core: Rc<Core>,
+}
+
+impl EventLoop {
+    /// Makes a loop with the defaults of [`Builder`].
+    ///
+    /// # Errors
+    ///
+    /// If the operating system has no descriptors left for the poller.
+    #[doc(alias = "new_event_loop")]
+    pub fn new() -> io::Result<Self> {
+        Self::builder().build()
+    }
+
+    /// Returns a builder, to set the loop up.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    fn from_core(core: Rc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Runs a future to its end. Other tasks of the loop run beside it, and those that are still alive
+    /// then wait for the next run.
+    ///
+    /// The future may borrow from its surroundings. It is a task, called `main`.
+    ///
+    /// # Panics
+    ///
+    /// If a loop runs on this thread already, naming both places; if waiting for I/O fails; and with the
+    /// future's own panic.
+    #[doc(alias = "run_until_complete")]
+    #[doc(alias = "block_on")]
+    #[track_caller]
+    pub fn run<F: Future>(&self, future: F) -> F::Output {
+        self.run_at("EventLoop::run", Location::caller(), future)
+    }
+
+    fn run_at<F: Future>(
+        &self,
+        what: &str,
+        location: &'static Location<'static>,
+        future: F,
+    ) -> F::Output {
+        let _entered = Entered::new(&self.core, what, location);
+        self.core.executor.restore_stash();
+        let main = Main::spawn(&self.core, future, location);
+        check(self.core.turn_until(|| main.join.task().is_over()));
+        match main.join.take() {
+            Some(Outcome::Done(output)) => output,
+            Some(Outcome::Panicked(payload)) => resume_unwind(payload),
+            Some(Outcome::Aborted) | None => unreachable!("nobody else has the main task's handle"),
+        }
+    }
+
+    /// Runs until [`Handle::stop`] is called. Can be called again.
+    ///
+    /// If `stop` was called before, makes one turn, without waiting.
+    ///
+    /// # Panics
+    ///
+    /// If a loop runs on this thread already, naming both places, and if waiting for I/O fails.
+    #[track_caller]
+    pub fn run_forever(&self) {
+        let _entered = Entered::new(&self.core, "EventLoop::run_forever", Location::caller());
+        self.core.executor.restore_stash();
+        if self.core.remote.take_stop() {
+            check(self.core.turn(Some(Duration::ZERO)));
+        } else {
+            check(self.core.turn_until(|| self.core.remote.take_stop()));
+        }
+    }
+
+    /// Makes one turn, for a host that has a loop of its own: waits for at most `limit` if nothing is
+    /// ready (`None`: for as long as it takes). Gives whether more is ready: call it again at once.
+    ///
+    /// If it gives false, something from another thread, or I/O, makes the loop's descriptor readable.
+    ///
+    /// # Errors
+    ///
+    /// If waiting for I/O fails.
+    ///
+    /// # Panics
+    ///
+    /// If a loop runs on this thread already, naming both places.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let event_loop = monoloop::EventLoop::new()?;
+    /// let handle = event_loop.spawn(monoloop::yield_now());
+    /// while event_loop.turn(Some(Duration::ZERO))? {}
+    /// assert!(handle.is_finished());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn turn(&self, limit: Option<Duration>) -> io::Result<bool> {
+        let _entered = Entered::new(&self.core, "EventLoop::turn", Location::caller());
+        self.core.executor.restore_stash();
+        self.core.turn(limit)?;
+        let is_ready = self.core.executor.ready_len() > 0 || self.core.is_timer_due();
+        // Parked, so that what comes from other threads makes the descriptor readable.
+        Ok(is_ready || !self.core.executor.park())
+    }
+
+    /// Returns when the loop must be turned though nothing else happens: its next deadline.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.core.next_deadline().map(clock::instant_at)
+    }
+
+    /// Returns a handle for other threads.
+    pub fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.core.remote))
+    }
+
+    /// Spawns a task. It is first polled when the loop runs.
+    #[doc(alias = "create_task")]
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        JoinHandle::new(self.core.executor.spawn(future, Location::caller()))
+    }
+
+    /// Runs a closure when the loop runs, after all that is ready now; see [`call_soon`].
+    #[track_caller]
+    pub fn call_soon(&self, callback: impl FnOnce() + 'static) -> CallHandle {
+        CallHandle::soon(&self.core, callback, Location::caller())
+    }
+
+    /// Runs a closure once `delay` has passed; see [`call_at`].
+    #[track_caller]
+    pub fn call_later(&self, delay: Duration, callback: impl FnOnce() + 'static) -> CallHandle {
+        let sleep = Sleep::after(&self.core, delay);
+        CallHandle::at(&self.core, sleep, callback, Location::caller())
+    }
+
+    /// Runs a closure once the loop's clock has reached `deadline`; see [`call_at`].
+    #[track_caller]
+    pub fn call_at(&self, deadline: Instant, callback: impl FnOnce() + 'static) -> CallHandle {
+        let sleep = Sleep::until(&self.core, deadline);
+        CallHandle::at(&self.core, sleep, callback, Location::caller())
+    }
+
+    /// Returns the time of the loop's clock.
+    #[doc(alias = "time")]
+    pub fn now(&self) -> Instant {
+        self.core.clock.instant()
+    }
+
+    /// Ends the loop: drops the tasks that are still alive, and says what was left.
+    ///
+    /// They are dropped in spawn order. What their drops spawn is dropped too, in at most 16 rounds; what
+    /// is spawned after that is refused: dropped at once. From now on all calls of a [`Handle`] fail.
+    /// Dropping the loop does the same, without a report.
+    ///
+    /// # Panics
+    ///
+    /// If a loop runs on this thread, naming both places.
+    #[doc(alias = "close")]
+    #[track_caller]
+    pub fn shutdown(self) -> ShutdownReport {
+        let _entered = Entered::new(&self.core, "EventLoop::shutdown", Location::caller());
+        let mut dropped = Vec::new();
+        let report = shutdown::end(&self.core, |task| dropped.push(task));
+        ShutdownReport { dropped, ..report }
+    }
+}
+
+impl Drop for EventLoop {
+    #[track_caller]
+    fn drop(&mut self) {
+        if self.core.remote.is_closed() {
+            return;
+        }
+        // A loop that is dropped inside another's run cannot be current: its tasks are dropped when the
+        // executor goes, where what they spawn panics inside their drop, which is caught and reported.
+        if context::try_with(|_| ()).is_none() {
+            let _entered = Entered::new(&self.core, "EventLoop::drop", Location::caller());
+            shutdown::end(&self.core, drop);
+        } else {
+            self.core.remote.close();
+        }
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop").field("id", &self.core.id()).finish_non_exhaustive()
+    }
+}
+
+/// Readable when the loop has something to do that did not come from its own thread.
+#[cfg(unix)]
+impl std::os::fd::AsFd for EventLoop {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.core.reactor.as_fd()
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for EventLoop {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(self))
+    }
+}
+
+/// Waiting for I/O fails only if the poller's descriptor is broken, and then no loop can go on.
+#[track_caller]
+fn check(waited: io::Result<()>) {
+    if let Err(error) = waited {
+        panic!("the event loop cannot wait for I/O: {error}");
+    }
+}
+
+/// The main task of a run, which may borrow: over, at the latest, when this is dropped.
+struct Main<T> {
+    join: RawJoin<T>,
+}
+
+impl<T> Main<T> {
+    #[allow(unsafe_code)]
+    fn spawn<F>(core: &Core, future: F, location: &'static Location<'static>) -> Self
+    where
+        F: Future<Output = T>,
+    {
+        // SAFETY: `Main` is private to `run_at`, lives on its stack and is not moved out of it, so its drop
+        // runs before `run_at` returns or unwinds, hence before a borrow of `F` or `T` ends. The drop ends
+        // the task, and then the join handle's drop drops an output that was not taken.
+        Self { join: unsafe { core.executor.spawn_main(future, location) } }
+    }
+}
+
+impl<T> Drop for Main<T> {
+    fn drop(&mut self) {
+        // Not running: `run_at` is outside of polls. So the future is gone when this returns.
+        self.join.task().abort();
+    }
+}

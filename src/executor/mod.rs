@@ -1,0 +1,385 @@
+//! Tasks, and the order in which they run.
+//!
+//! [`wake`] makes wakers and the ready queue, [`task`] the cells; this file joins the two into an
+//! [`Executor`], which knows how to spawn, poll and end the tasks of one loop, and nothing of time or I/O.
+//! The slots of a home are the slab of tasks: a slot's tenant is the owner of its task, the ready queue
+//! holds slots.
+//!
+//! All `unsafe` about tasks and wakers is in this folder; its argument heads the two modules.
+
+mod info;
+mod join;
+pub(crate) mod task;
+pub(crate) mod wake;
+
+pub use info::{TaskId, TaskInfo, TaskState};
+pub(crate) use join::panic_message;
+pub use join::{AbortHandle, JoinError, JoinHandle};
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use task::{Header, Kind, Named, Payload, RawJoin, Seed, TaskRef};
+use wake::{Home, LoopId, Pool, Release, Resident, Slot, Unpark, WakeRef};
+
+/// A panic that nobody will join.
+pub(crate) struct TaskPanic {
+    pub(crate) task: TaskRef,
+    pub(crate) payload: Payload,
+}
+
+/// Something went wrong in foreign code, and no caller is there to be told.
+pub(crate) enum Incident {
+    /// A task, or the drop of its output.
+    Task(TaskPanic),
+    /// A waker that is not ours.
+    Waker(Payload),
+}
+
+/// Who is told of incidents. It must not panic.
+pub(crate) type Reporter = dyn Fn(Incident);
+
+/// The part of an executor that tasks reach by themselves, through their slot.
+pub(crate) struct Shared {
+    /// The task whose future is being polled or dropped.
+    current: Cell<Option<NonNull<Header>>>,
+    reporter: Rc<Reporter>,
+    /// How many aborts are on the stack.
+    nested_aborts: Cell<u32>,
+    /// Tasks marked `Ending` that the outermost abort on the stack will end.
+    deferred_aborts: RefCell<Vec<TaskRef>>,
+    /// How many operations the running task may still do before it must give way.
+    allowance: Cell<u32>,
+}
+
+impl Shared {
+    /// So many drops that abort may nest on the stack.
+    const MAX_NESTED_ABORTS: u32 = 32;
+
+    fn next_deferred_abort(&self) -> Option<TaskRef> {
+        self.deferred_aborts.borrow_mut().pop()
+    }
+
+    /// Wakes; a foreign waker's panic is reported.
+    #[inline]
+    pub(crate) fn wake(&self, waker: WakeRef) {
+        if let Err(payload) = waker.wake() {
+            self.report(Incident::Waker(payload));
+        }
+    }
+
+    pub(crate) fn report(&self, incident: Incident) {
+        (self.reporter)(incident);
+    }
+}
+
+/// Spawns, polls and ends the tasks of one loop.
+pub(crate) struct Executor {
+    shared: Rc<Shared>,
+    /// Dropped after the last task is over: `Executor::drop` sees to that.
+    resident: Resident,
+    last_id: Cell<u64>,
+    /// The turn's clock: nanoseconds since the loop's epoch.
+    now: Cell<u64>,
+    /// Spawned futures are dropped unpolled.
+    refusing: Cell<bool>,
+    refused: Cell<usize>,
+    /// How many drops of refused futures are on the stack.
+    nested_refusals: Cell<u32>,
+}
+
+impl Executor {
+    /// So many operations may a task do in one poll.
+    const ALLOWANCE: u32 = 128;
+    /// So many rounds of drops that spawn are gone through at the end.
+    const MAX_ROUNDS: usize = 16;
+    /// So many rounds more are gone through while refusing.
+    const MAX_LAST_ROUNDS: usize = 4;
+    /// So many drops of refused futures may nest on the stack.
+    const MAX_NESTED_REFUSALS: u32 = 16;
+
+    pub(crate) fn new(unparker: Arc<dyn Unpark>, reporter: Rc<Reporter>) -> Self {
+        let shared = Rc::new(Shared {
+            current: Cell::new(None),
+            reporter,
+            nested_aborts: Cell::new(0),
+            deferred_aborts: RefCell::new(Vec::new()),
+            allowance: Cell::new(Self::ALLOWANCE),
+        });
+        task::storage::open();
+        let resident = Resident::new(Pool::global(), unparker);
+        resident.set_landlord(NonNull::from(&*shared).cast());
+        Self {
+            shared,
+            resident,
+            last_id: Cell::new(0),
+            now: Cell::new(0),
+            refusing: Cell::new(false),
+            refused: Cell::new(0),
+            nested_refusals: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn loop_id(&self) -> LoopId {
+        self.resident.id()
+    }
+
+    pub(crate) fn home(&self) -> &'static Home {
+        self.resident.home()
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The turn's clock, in nanoseconds since the loop's epoch.
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    pub(crate) fn set_now(&self, now: u64) {
+        self.now.set(now);
+    }
+
+    /// Spawns a task, to be polled after all that are ready now.
+    #[inline]
+    pub(crate) fn spawn<F: Future + 'static>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> RawJoin<F::Output> {
+        if self.refusing.get() {
+            return self.refuse(future, location);
+        }
+        // SAFETY: the future is `'static`, and so is its output.
+        let (task, join) = unsafe { TaskRef::new(future, (), self.seed(location, Kind::Task)) };
+        self.admit(task);
+        join
+    }
+
+    /// Spawns a task that has a name.
+    pub(crate) fn spawn_named<F: Future + 'static>(
+        &self,
+        future: F,
+        name: Rc<str>,
+        location: &'static Location<'static>,
+    ) -> RawJoin<F::Output> {
+        if self.refusing.get() {
+            return self.refuse(future, location);
+        }
+        // SAFETY: the future is `'static`, and so is its output.
+        let (task, join) = unsafe { TaskRef::new(future, Named(name), self.seed(location, Kind::Task)) };
+        self.admit(task);
+        join
+    }
+
+    /// Spawns a callback: a task that is not shown as one.
+    pub(crate) fn spawn_callback<F: Future<Output = ()> + 'static>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> TaskRef {
+        if self.refusing.get() {
+            return self.refuse(future, location).task().clone();
+        }
+        // SAFETY: the future is `'static`, and so is its output.
+        let (task, join) = unsafe { TaskRef::new(future, (), self.seed(location, Kind::Callback)) };
+        self.admit(task);
+        join.task().clone()
+    }
+
+    /// Spawns the main future of a run, which may borrow.
+    ///
+    /// # Safety
+    ///
+    /// The task is over, and its outcome taken, before the borrows of `F` and its output end.
+    pub(crate) unsafe fn spawn_main<F: Future>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> RawJoin<F::Output> {
+        let name = Named(Rc::from("main"));
+        // SAFETY: the caller's.
+        let (task, join) = unsafe { TaskRef::new(future, name, self.seed(location, Kind::Task)) };
+        self.admit(task);
+        join
+    }
+
+    /// Spawns the task that serves what comes from elsewhere. It is not shown, and woken by `Release`s.
+    pub(crate) fn spawn_control<F: Future<Output = ()> + 'static>(&self, future: F) -> &'static Slot {
+        let location = Location::caller();
+        // SAFETY: the future is `'static`, and so is its output.
+        let (task, _join) = unsafe { TaskRef::new(future, (), self.seed(location, Kind::Internal)) };
+        let slot = self.admit(task);
+        self.resident.set_control(slot);
+        slot
+    }
+
+    #[inline]
+    fn seed(&self, location: &'static Location<'static>, kind: Kind) -> Seed {
+        let id = self.last_id.get() + 1;
+        self.last_id.set(id);
+        Seed { id, parent: self.current_id(), location, spawned: self.now.get(), kind }
+    }
+
+    #[inline]
+    fn admit(&self, task: TaskRef) -> &'static Slot {
+        let weak = task.header_ptr();
+        let slot = self.resident.lease(task.into_tenant());
+        // SAFETY: the tenancy, begun just now, keeps the task alive.
+        unsafe { weak.as_ref() }.settle(slot);
+        slot.wake();
+        slot
+    }
+
+    /// Drops a future that was spawned too late, and gives the handle of an aborted task.
+    #[cold]
+    fn refuse<F: Future + 'static>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> RawJoin<F::Output> {
+        self.refused.set(self.refused.get() + 1);
+        // SAFETY: the future is `'static`, and so is its output.
+        let (task, join) = unsafe { TaskRef::new(future, (), self.seed(location, Kind::Task)) };
+        self.admit(task);
+        let depth = self.nested_refusals.get();
+        // A drop that spawns what spawns in its drop, and so on for ever: the next round goes on with it.
+        if depth < Self::MAX_NESTED_REFUSALS {
+            self.nested_refusals.set(depth + 1);
+            join.task().abort();
+            self.nested_refusals.set(depth);
+        }
+        join
+    }
+
+    fn current_id(&self) -> u64 {
+        // SAFETY: a current task is being polled or dropped, and so alive.
+        self.shared.current.get().map_or(0, |header| unsafe { header.as_ref() }.id)
+    }
+
+    /// The task that is being polled or dropped.
+    pub(crate) fn current(&self) -> Option<TaskRef> {
+        // SAFETY: as in `current_id`; all current headers belong to tasks of this loop.
+        self.shared.current.get().map(|header| unsafe { TaskRef::from_tenant(header.cast()) })
+    }
+
+    /// Queues what was woken from other threads, oldest wake first.
+    #[inline]
+    pub(crate) fn receive(&self) {
+        self.resident.receive();
+    }
+
+    /// Takes what handles released where this loop was not current.
+    pub(crate) fn take_released(&self) -> Vec<Release> {
+        self.resident.take_released()
+    }
+
+    /// Announces a wait; false if there is work.
+    pub(crate) fn park(&self) -> bool {
+        self.resident.park()
+    }
+
+    /// An upper bound of how many tasks are ready.
+    #[inline]
+    pub(crate) fn ready_len(&self) -> usize {
+        self.resident.ready_len()
+    }
+
+    /// Takes back what other loops of this thread found ready for this one.
+    pub(crate) fn restore_stash(&self) {
+        self.resident.restore_stash();
+    }
+
+    /// Polls ready tasks in the order they became ready: at most `limit` queue entries, and none that
+    /// were not ready when this began. Gives how many entries it went through.
+    #[inline]
+    pub(crate) fn poll_ready(&self, limit: usize) -> usize {
+        let begin = limit.min(self.ready_len());
+        let mut left = begin;
+        while let Some((slot, tenant)) = self.resident.pop(&mut left) {
+            self.shared.allowance.set(Self::ALLOWANCE);
+            // SAFETY: it is the slot's tenant, and tenants leave when they are over.
+            unsafe { TaskRef::poll(tenant, slot, &self.shared) };
+        }
+        begin - left
+    }
+
+    /// Counts an operation of the running task that might succeed for ever. False: it has done enough,
+    /// and must give way.
+    #[inline]
+    pub(crate) fn may_proceed(&self) -> bool {
+        let left = self.shared.allowance.get();
+        self.shared.allowance.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    /// The tasks and callbacks that are not over, in spawn order, without our own.
+    pub(crate) fn tasks(&self) -> Vec<TaskRef> {
+        let tenants = self.resident.tenants();
+        // SAFETY: tenants leave when they are over.
+        let tasks = tenants.into_iter().map(|tenant| unsafe { TaskRef::from_tenant(tenant) });
+        let mut tasks: Vec<TaskRef> = tasks.filter(|task| task.kind() != Kind::Internal).collect();
+        tasks.sort_unstable_by_key(TaskRef::id);
+        tasks
+    }
+
+    /// Drops all futures in spawn order, then what their drops spawned, and so on for some rounds; what is
+    /// spawned after that is refused. `each` is shown every task before its future goes.
+    ///
+    /// `is_overdue`: it took too long, so refuse from now on.
+    pub(crate) fn end_all(
+        &self,
+        is_overdue: impl Fn() -> bool,
+        mut each: impl FnMut(&TaskRef),
+    ) -> Ended {
+        self.refused.set(0);
+        let (mut rounds, mut last_rounds) = (0, 0);
+        loop {
+            let tasks = self.tasks();
+            if tasks.is_empty() || last_rounds == Self::MAX_LAST_ROUNDS {
+                break;
+            }
+            rounds += 1;
+            self.refusing.set(rounds >= Self::MAX_ROUNDS || is_overdue());
+            last_rounds += usize::from(self.refusing.get());
+            for task in tasks.iter().filter(|task| !task.is_over()) {
+                each(task);
+                task.abort();
+            }
+        }
+        self.refusing.set(false);
+        Ended { rounds, refused: self.refused.get() }
+    }
+}
+
+/// How ending all tasks went.
+pub(crate) struct Ended {
+    pub(crate) rounds: usize,
+    pub(crate) refused: usize,
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        // What `end_all` leaves: our own tasks, and drops that spawn without end. No loop is current any
+        // more, so those spawns panic, and that ends it.
+        for tenant in self.resident.tenants() {
+            // SAFETY: tenants leave when they are over.
+            unsafe { TaskRef::from_tenant(tenant) }.abort();
+        }
+        debug_assert!(self.resident.tenants().is_empty(), "all tasks are over");
+        task::storage::close();
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").field("loop", &self.loop_id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! The part of a task cell that is the same for all futures.
+
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::panic::Location;
+use std::process;
+use std::ptr::NonNull;
+use std::rc::Rc;
+use std::task::Context;
+
+use super::Payload;
+use super::joiner::Joiner;
+use crate::executor::Reporter;
+use crate::executor::wake::Slot;
+
+/// Where a task stands; see the drawing in the module's docs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// The future waits, or its turn has not come.
+    Idle,
+    /// The future is being polled.
+    Running,
+    /// The future is being dropped, or will be when the drops under way are through.
+    Ending,
+    /// The output waits for its joiner.
+    Done,
+    /// A panic waits for its joiner.
+    Panicked,
+    /// The future was dropped before it was ready.
+    Aborted,
+    /// The outcome was taken, or dropped unread.
+    Taken,
+}
+
+/// A panic that waits for its joiner, and who is told if none comes.
+pub(super) struct Panic {
+    pub(super) payload: Payload,
+    pub(super) reporter: Rc<Reporter>,
+}
+
+/// What a poll came to.
+pub(super) enum Polled {
+    /// The future is still there.
+    Pending,
+    /// The future is gone and the output in its place.
+    Ready,
+    /// The future is gone and nothing in its place.
+    Panicked(Payload),
+}
+
+/// The functions that know the future's type.
+pub(super) struct VTable {
+    /// Polls the future. Sets `Ending` before it drops it.
+    pub(super) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Polled,
+    /// Drops the future and catches its panic.
+    pub(super) drop_future: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
+    /// Drops the output.
+    pub(super) drop_output: unsafe fn(NonNull<Header>),
+    /// Moves the output to the place given, which is one for the future's output type.
+    pub(super) take_output: unsafe fn(NonNull<Header>, NonNull<()>),
+    /// Moves a panic into the empty stage.
+    pub(super) put_panic: unsafe fn(NonNull<Header>, Box<Panic>),
+    /// Moves the panic out of the stage.
+    pub(super) take_panic: unsafe fn(NonNull<Header>) -> Box<Panic>,
+    /// The task's name.
+    pub(super) name: unsafe fn(NonNull<Header>) -> Option<Rc<str>>,
+    /// Frees the cell, whose stage is empty.
+    pub(super) free: unsafe fn(NonNull<Header>),
+}
+
+/// What a task is born with.
+pub(in crate::executor) struct Seed {
+    pub(in crate::executor) id: u64,
+    /// Zero: none.
+    pub(in crate::executor) parent: u64,
+    pub(in crate::executor) location: &'static Location<'static>,
+    /// Nanoseconds since the loop's epoch, by the turn's clock.
+    pub(in crate::executor) spawned: u64,
+    pub(in crate::executor) kind: Kind,
+}
+
+/// What a task is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// Spawned by the user.
+    Task,
+    /// Runs one closure, now or later.
+    Callback,
+    /// The runtime's own: not shown.
+    Internal,
+}
+
+/// Metadata, state and links of a task: 64 bytes.
+pub(in crate::executor) struct Header {
+    pub(super) vtable: &'static VTable,
+    /// The wake slot, until the task is over.
+    pub(super) slot: Cell<Option<&'static Slot>>,
+    pub(in crate::executor) id: u64,
+    pub(in crate::executor) parent: u64,
+    pub(in crate::executor) location: &'static Location<'static>,
+    pub(in crate::executor) spawned: u64,
+    /// Who awaits the join handle.
+    pub(super) joiner: Joiner,
+    references: Cell<u32>,
+    pub(super) state: Cell<State>,
+    /// `abort` was called while the task ran.
+    pub(super) abort_requested: Cell<bool>,
+    /// The join handle lives: the outcome is kept for it.
+    pub(super) has_handle: Cell<bool>,
+    pub(super) kind: Kind,
+}
+
+const _: () = assert!(size_of::<Header>() <= 64 || cfg!(not(target_pointer_width = "64")));
+
+impl Header {
+    /// A header with two references: the loop's and the join handle's.
+    pub(super) fn new(vtable: &'static VTable, seed: Seed) -> Self {
+        Self {
+            vtable,
+            slot: Cell::new(None),
+            id: seed.id,
+            parent: seed.parent,
+            location: seed.location,
+            spawned: seed.spawned,
+            joiner: Joiner::new(),
+            references: Cell::new(2),
+            state: Cell::new(State::Idle),
+            abort_requested: Cell::new(false),
+            has_handle: Cell::new(true),
+            kind: seed.kind,
+        }
+    }
+
+    /// The task has moved into `slot`.
+    #[inline]
+    pub(in crate::executor) fn settle(&self, slot: &'static Slot) {
+        self.slot.set(Some(slot));
+    }
+
+    pub(super) fn retain(&self) {
+        // A count that wrapped would free a cell in use. Leaking four thousand million handles is no
+        // program worth going on with.
+        match self.references.get().checked_add(1) {
+            Some(count) => self.references.set(count),
+            None => process::abort(),
+        }
+    }
+
+    /// Gives a reference back; true if it was the last.
+    #[inline]
+    pub(super) fn release(&self) -> bool {
+        let count = self.references.get() - 1;
+        self.references.set(count);
+        count == 0
+    }
+}
+
+/// Takes the output of a cell whose future's output type is `T`.
+///
+/// # Safety
+///
+/// The stage holds an output of type `T`, and the caller has marked it `Taken`.
+pub(super) unsafe fn take_output<T>(header: NonNull<Header>) -> T {
+    let mut output = MaybeUninit::<T>::uninit();
+    let place = NonNull::from(&mut output).cast();
+    // SAFETY: the cell is alive by the caller's reference, and `place` is one for a `T`.
+    unsafe {
+        (header.as_ref().vtable.take_output)(header, place);
+        output.assume_init()
+    }
+}

@@ -1,0 +1,348 @@
+//! Counted references to tasks, and all that happens to a task from outside its future.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::ptr::NonNull;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::{future::Future, mem};
+
+use super::cell::{self, Label};
+use super::header::{self, Header, Kind, Panic, Polled, Seed, State};
+use super::Payload;
+use crate::executor::wake::{Slot, Tenant};
+use crate::executor::{Incident, Shared, TaskPanic};
+
+/// A reference to a task, counted.
+#[derive(PartialEq, Eq)]
+pub(crate) struct TaskRef {
+    header: NonNull<Header>,
+}
+
+impl TaskRef {
+    /// Makes a task, not yet in a slot. Gives the loop's reference and the join handle's.
+    ///
+    /// # Safety
+    ///
+    /// If `F` is not `'static`, the task is over before what it borrows is; likewise its output.
+    #[inline]
+    pub(in crate::executor) unsafe fn new<F: Future, L: Label>(
+        future: F,
+        label: L,
+        seed: Seed,
+    ) -> (Self, RawJoin<F::Output>) {
+        let header = cell::allocate(future, label, seed);
+        (Self { header }, RawJoin { task: Self { header }, _output: PhantomData })
+    }
+
+    pub(in crate::executor) fn header(&self) -> &Header {
+        // SAFETY: we hold a reference, so the cell is alive.
+        unsafe { self.header.as_ref() }
+    }
+
+    /// As the tenant of `slot`. The loop's reference goes into the tenancy.
+    #[inline]
+    pub(in crate::executor) fn into_tenant(self) -> Tenant {
+        let tenant = self.header.cast();
+        mem::forget(self);
+        tenant
+    }
+
+    /// A further reference to the task that lives in a slot.
+    ///
+    /// # Safety
+    ///
+    /// `tenant` came from [`into_tenant`](Self::into_tenant) and its task is not over.
+    pub(in crate::executor) unsafe fn from_tenant(tenant: Tenant) -> Self {
+        let header: NonNull<Header> = tenant.cast();
+        // SAFETY: the caller's: the tenancy's reference keeps the cell alive.
+        unsafe { header.as_ref().retain() };
+        Self { header }
+    }
+
+    pub(in crate::executor) fn header_ptr(&self) -> NonNull<Header> {
+        self.header
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.header().id
+    }
+
+    /// The id of the task that spawned this one, or zero.
+    pub(crate) fn parent(&self) -> u64 {
+        self.header().parent
+    }
+
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.header().location
+    }
+
+    /// When it was spawned, by the turn's clock: nanoseconds since the loop's epoch.
+    pub(crate) fn spawned(&self) -> u64 {
+        self.header().spawned
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.header().kind
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.header().state.get()
+    }
+
+    pub(crate) fn name(&self) -> Option<Rc<str>> {
+        // SAFETY: the cell is alive.
+        unsafe { (self.header().vtable.name)(self.header) }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        !matches!(self.state(), State::Idle | State::Running | State::Ending)
+    }
+
+    pub(crate) fn is_queued(&self) -> bool {
+        self.header().slot.get().is_some_and(Slot::is_queued)
+    }
+
+    /// Polls an idle task; one that is on its way out is left alone.
+    ///
+    /// # Safety
+    ///
+    /// `tenant` is the tenant of `slot`, whose task is not over.
+    #[inline]
+    pub(in crate::executor) unsafe fn poll(tenant: Tenant, slot: &'static Slot, shared: &Shared) {
+        let header: NonNull<Header> = tenant.cast();
+        // No count for the time of the poll: the tenancy's reference goes in `finish` alone, and that is
+        // called below.
+        // SAFETY: the caller's.
+        let task = mem::ManuallyDrop::new(Self { header });
+        let head = task.header();
+        if head.state.get() != State::Idle {
+            return;
+        }
+        head.state.set(State::Running);
+        let before = shared.current.replace(Some(header));
+        let waker = slot.waker();
+        // SAFETY: `Running`, and the stage is the future.
+        let polled = unsafe { (head.vtable.poll)(header, &mut Context::from_waker(&waker)) };
+        shared.current.set(before);
+        match polled {
+            Polled::Pending if head.abort_requested.get() => task.end(shared),
+            Polled::Pending => head.state.set(State::Idle),
+            Polled::Ready => task.finish(State::Done, shared),
+            Polled::Panicked(payload) => task.finish_panicked(payload, shared),
+        }
+    }
+
+    /// Requests the end of the task. True if that will be, or already was, the end of its future; false
+    /// if the task was over.
+    pub(crate) fn abort(&self) -> bool {
+        match self.state() {
+            State::Idle => {
+                let slot = self.header().slot.get().expect("a task that is not over has its slot");
+                // SAFETY: the landlord of a task's slot is its loop's `Shared`, alive as long as a task
+                // of it is not over (see the module's docs), and this thread's.
+                let shared: &Shared = unsafe { slot.landlord().cast().as_ref() };
+                self.end_or_defer(shared);
+                true
+            }
+            State::Running => {
+                self.header().abort_requested.set(true);
+                true
+            }
+            State::Ending | State::Done | State::Panicked | State::Aborted | State::Taken => false,
+        }
+    }
+
+    /// Ends an idle task: at once, or, deep inside drops that abort, when the outermost is through. So a
+    /// chain of a million tasks, each aborting the next in its drop, does not overflow the stack.
+    fn end_or_defer(&self, shared: &Shared) {
+        if shared.nested_aborts.get() == Shared::MAX_NESTED_ABORTS {
+            self.header().state.set(State::Ending);
+            shared.deferred_aborts.borrow_mut().push(self.clone());
+            return;
+        }
+        shared.nested_aborts.set(shared.nested_aborts.get() + 1);
+        self.end(shared);
+        if shared.nested_aborts.get() == 1 {
+            while let Some(next) = shared.next_deferred_abort() {
+                next.end(shared);
+            }
+        }
+        shared.nested_aborts.set(shared.nested_aborts.get() - 1);
+    }
+
+    /// Drops the future of a task that is not running. The drop sees this task as the current one.
+    fn end(&self, shared: &Shared) {
+        // The drop may release the last handle, and `finish` the loop's reference.
+        let task = self.clone();
+        let head = task.header();
+        head.state.set(State::Ending);
+        let before = shared.current.replace(Some(task.header));
+        // SAFETY: `Ending`, and the future is still there.
+        let dropped = unsafe { (head.vtable.drop_future)(task.header) };
+        shared.current.set(before);
+        match dropped {
+            Ok(()) => task.finish(State::Aborted, shared),
+            Err(payload) => task.finish_panicked(payload, shared),
+        }
+    }
+
+    fn finish_panicked(&self, payload: Payload, shared: &Shared) {
+        let panic = Box::new(Panic { payload, reporter: Rc::clone(&shared.reporter) });
+        // SAFETY: `Ending`, and the stage is empty.
+        unsafe { (self.header().vtable.put_panic)(self.header, panic) };
+        self.finish(State::Panicked, shared);
+    }
+
+    /// The task is over: out of its slot, outcome to the joiner or away, and the loop's reference back.
+    #[inline]
+    fn finish(&self, state: State, shared: &Shared) {
+        let head = self.header();
+        head.state.set(state);
+        if let Some(slot) = head.slot.take() {
+            if !cfg!(planted_use_after_free) {
+                slot.vacate();
+            }
+        }
+        // The loop's reference, which lay in the tenancy. Whatever runs below, it is given back last.
+        let loops = Self { header: self.header };
+        if !head.has_handle.get() {
+            loops.drop_outcome(shared);
+        } else if let Some(joiner) = head.joiner.take() {
+            shared.wake(joiner);
+        }
+    }
+
+    /// Nobody will join: drops the output and reports a panic, be it the task's or the output's.
+    fn drop_outcome(&self, shared: &Shared) {
+        match self.state() {
+            State::Done => {
+                let dropped = catch_unwind(AssertUnwindSafe(|| self.drop_output()));
+                if let Err(payload) = dropped {
+                    shared.report(Incident::Task(TaskPanic { task: self.clone(), payload }));
+                }
+            }
+            State::Panicked => self.report_panic(),
+            State::Idle | State::Running | State::Ending | State::Aborted | State::Taken => {}
+        }
+    }
+
+    fn drop_output(&self) {
+        let head = self.header();
+        debug_assert_eq!(head.state.get(), State::Done);
+        head.state.set(State::Taken);
+        // SAFETY: it was `Done`, and is marked.
+        unsafe { (head.vtable.drop_output)(self.header) }
+    }
+
+    fn report_panic(&self) {
+        let panic = self.take_panic();
+        let report = TaskPanic { task: self.clone(), payload: panic.payload };
+        (panic.reporter)(Incident::Task(report));
+    }
+
+    fn take_panic(&self) -> Box<Panic> {
+        let head = self.header();
+        debug_assert_eq!(head.state.get(), State::Panicked);
+        head.state.set(State::Taken);
+        // SAFETY: it was `Panicked`, and is marked.
+        unsafe { (head.vtable.take_panic)(self.header) }
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> Self {
+        self.header().retain();
+        Self { header: self.header }
+    }
+}
+
+impl Drop for TaskRef {
+    #[inline]
+    fn drop(&mut self) {
+        if self.header().release() {
+            debug_assert!(matches!(self.state(), State::Aborted | State::Taken));
+            // SAFETY: the last reference. The loop's is given back when the task is over, the join
+            // handle's after the outcome was taken, so the stage is empty.
+            unsafe { (self.header().vtable.free)(self.header) };
+        }
+    }
+}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskRef").field("id", &self.id()).field("state", &self.state()).finish()
+    }
+}
+
+/// How a task ended, to its joiner.
+pub(crate) enum Outcome<T> {
+    Done(T),
+    Panicked(Payload),
+    Aborted,
+}
+
+/// The one reference that may take a task's outcome, which is a `T`.
+pub(crate) struct RawJoin<T> {
+    task: TaskRef,
+    /// The output is kept in the cell for us.
+    _output: PhantomData<T>,
+}
+
+impl<T> RawJoin<T> {
+    pub(crate) fn task(&self) -> &TaskRef {
+        &self.task
+    }
+
+    /// Takes the outcome, or keeps the waker to wake when it is there.
+    ///
+    /// Gives `None` where the outcome was taken before.
+    #[inline]
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Outcome<T>>> {
+        if !self.task.is_over() {
+            self.task.header().joiner.set(cx.waker());
+            return Poll::Pending;
+        }
+        Poll::Ready(self.take())
+    }
+
+    /// Takes the outcome, if it is there and was not taken.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<Outcome<T>> {
+        let head = self.task.header();
+        match head.state.get() {
+            State::Done => {
+                head.state.set(State::Taken);
+                // SAFETY: it was `Done` and is marked; `TaskRef::new` tied `T` to the future's output.
+                Some(Outcome::Done(unsafe { header::take_output(self.task.header) }))
+            }
+            State::Panicked => Some(Outcome::Panicked(self.task.take_panic().payload)),
+            State::Aborted => {
+                head.state.set(State::Taken);
+                Some(Outcome::Aborted)
+            }
+            State::Idle | State::Running | State::Ending | State::Taken => None,
+        }
+    }
+
+    /// Whether this is the task that is being polled: it would wait for itself.
+    pub(crate) fn is_own(&self) -> bool {
+        self.task.state() == State::Running
+    }
+}
+
+impl<T> Drop for RawJoin<T> {
+    #[inline]
+    fn drop(&mut self) {
+        let head = self.task.header();
+        head.has_handle.set(false);
+        drop(head.joiner.take());
+        match head.state.get() {
+            // A panic of the output's drop goes to whoever drops the handle: the value is theirs.
+            State::Done => self.task.drop_output(),
+            State::Panicked => self.task.report_panic(),
+            State::Idle | State::Running | State::Ending | State::Aborted | State::Taken => {}
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! A descriptor in a loop's reactor: what every socket is made of.
+//!
+//! Handles are keys: a [`Registered`] holds the operating system's object, the name of its loop and a key,
+//! and no pointer into the loop. So it is `Send`, although tasks are not. Each operation finds the loop
+//! through the thread-local and fails with an error where another one, or none, is current.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use mio::event::Source;
+
+use crate::event_loop::{Core, context};
+use crate::executor::wake::{Home, LoopId, Release};
+use crate::reactor::{Direction, SourceKey, WaiterId};
+
+/// An I/O object that is registered with a loop.
+pub(crate) struct Registered<S: Source> {
+    /// `None` only when it was taken out.
+    io: Option<S>,
+    home: &'static Home,
+    owner: LoopId,
+    key: SourceKey,
+}
+
+impl<S: Source> Registered<S> {
+    /// Registers `io` with the current loop. `what` names the caller, for the error.
+    #[track_caller]
+    pub(crate) fn new(what: &str, io: S) -> io::Result<Self> {
+        Self::register(what, io, false)
+    }
+
+    /// Registers a socket that is connecting: writable when it is through.
+    #[track_caller]
+    pub(crate) fn connecting(what: &str, io: S) -> io::Result<Self> {
+        Self::register(what, io, true)
+    }
+
+    #[track_caller]
+    fn register(what: &str, mut io: S, is_connecting: bool) -> io::Result<Self> {
+        context::io_with(what, |core| {
+            let key = core.reactor.register(&mut io, is_connecting)?;
+            Ok((core.executor.home(), core.id(), key))
+        })
+        .map(|(home, owner, key)| Self { io: Some(io), home, owner, key })
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> &S {
+        self.io.as_ref().expect("taken out only by `into_inner`, which consumes")
+    }
+
+    /// Takes the object out of the reactor.
+    pub(crate) fn into_inner(mut self) -> io::Result<S> {
+        let mut io = self.io.take().expect("taken out only here, and we consume");
+        self.with_core(|core| core.reactor.deregister(self.key, &mut io))?;
+        Ok(io)
+    }
+
+    /// Runs `f` with the loop, if it is current.
+    #[inline]
+    pub(crate) fn with_core<R>(&self, f: impl FnOnce(&Core) -> io::Result<R>) -> io::Result<R> {
+        context::try_with(|core| match core.id() == self.owner {
+            true => f(core),
+            false => Err(self.not_current(Some(core.id()))),
+        })
+        .unwrap_or_else(|| Err(self.not_current(None)))
+    }
+
+    #[cold]
+    fn not_current(&self, current: Option<LoopId>) -> io::Error {
+        let owner = self.owner;
+        io::Error::other(match current {
+            Some(current) => format!(
+                "the socket belongs to event loop {owner} and was used on event loop {current}: use \
+                 `into_std` there and `from_std` here to move it"
+            ),
+            None => format!(
+                "the socket belongs to event loop {owner} and was used while no event loop runs on this \
+                 thread"
+            ),
+        })
+    }
+
+    /// Waits for readiness as the one poller of that direction. A task that has done enough for one poll
+    /// gives way here.
+    #[inline]
+    fn poll_ready(&self, direction: Direction, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        let polled = self.with_core(|core| {
+            if !core.executor.may_proceed() {
+                return Ok(None);
+            }
+            let polled = core.reactor.poll_ready(self.key, direction, cx);
+            if polled.is_pending() {
+                core.io_is_awaited();
+            }
+            Ok(Some(polled))
+        });
+        match polled {
+            Ok(Some(polled)) => polled,
+            Ok(None) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Runs `operation` when the direction is ready, again and again until it would not block.
+    #[inline]
+    pub(crate) fn poll_io<R>(
+        &self,
+        direction: Direction,
+        cx: &Context<'_>,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            ready!(self.poll_ready(direction, cx))?;
+            if let Some(result) = self.attempt(direction, &mut operation) {
+                return Poll::Ready(result);
+            }
+        }
+    }
+
+    /// Like [`poll_io`](Self::poll_io) for an operation that moves up to `wanted` bytes: if it moved
+    /// fewer, the next would block, which saves the system call that would say so.
+    #[inline]
+    pub(crate) fn poll_bytes(
+        &self,
+        direction: Direction,
+        cx: &Context<'_>,
+        wanted: usize,
+        operation: impl FnMut(&S) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let moved = ready!(self.poll_io(direction, cx, operation))?;
+        if 0 < moved && moved < wanted {
+            // The loop was current a moment ago.
+            self.with_core(|core| {
+                core.reactor.was_short(self.key, direction);
+                Ok(())
+            })?;
+        }
+        Poll::Ready(Ok(moved))
+    }
+
+    /// Runs `operation` once, if the direction is thought to be ready.
+    pub(crate) fn try_io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        if !self.with_core(|core| core.reactor.is_ready(self.key, direction))? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.attempt(direction, &mut operation).unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
+    }
+
+    /// `None`: it would block, and the direction is marked so.
+    #[inline]
+    fn attempt<R>(
+        &self,
+        direction: Direction,
+        operation: &mut impl FnMut(&S) -> io::Result<R>,
+    ) -> Option<io::Result<R>> {
+        loop {
+            match operation(self.get()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let cleared = self.with_core(|core| core.reactor.clear_ready(self.key, direction));
+                    return cleared.err().map(Err);
+                }
+                result => return Some(result),
+            }
+        }
+    }
+
+    /// Waits for readiness, as one of any number of waiters.
+    pub(crate) fn ready(&self, direction: Direction) -> Readiness<'_, S> {
+        Readiness { registered: self, direction, waiter: None }
+    }
+
+    /// Runs `operation` when the direction is ready, until it would not block; any number of tasks may.
+    pub(crate) async fn io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            self.ready(direction).await?;
+            if let Some(result) = self.attempt(direction, &mut operation) {
+                return result;
+            }
+        }
+    }
+}
+
+impl<S: Source> Drop for Registered<S> {
+    fn drop(&mut self) {
+        let Some(mut io) = self.io.take() else { return };
+        let done = context::try_with(|core| {
+            let is_ours = core.id() == self.owner;
+            if is_ours {
+                // It fails only for a descriptor that the poller does not know, and then all is well.
+                let _unknown = core.reactor.deregister(self.key, &mut io);
+            }
+            is_ours
+        });
+        drop(io);
+        if done != Some(true) {
+            self.home.release(self.owner, Release::Source(self.key.to_bits()));
+        }
+    }
+}
+
+impl<S: Source + fmt::Debug> fmt::Debug for Registered<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+/// Ready when the direction is, for this waiter. Dropping it leaves the list of waiters.
+#[must_use = "futures do nothing unless they are awaited"]
+pub(crate) struct Readiness<'a, S: Source> {
+    registered: &'a Registered<S>,
+    direction: Direction,
+    waiter: Option<WaiterId>,
+}
+
+impl<S: Source> Future for Readiness<'_, S> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (registered, direction, waiter) = (self.registered, self.direction, self.waiter);
+        let (key, waker) = (registered.key, cx.waker());
+        let polled = registered.with_core(|core| match waiter {
+            Some(waiter) => core.reactor.is_waiting(key, direction, waiter, waker).map(|waits| {
+                if waits { Waited::Still(waiter) } else { Waited::Through }
+            }),
+            None if !core.executor.may_proceed() => Ok(Waited::MustGiveWay),
+            None => core.reactor.wait_ready(key, direction, waker).map(|waiter| {
+                core.io_is_awaited();
+                waiter.map_or(Waited::Through, Waited::Still)
+            }),
+        });
+        match polled {
+            Ok(Waited::Still(waiter)) => {
+                self.waiter = Some(waiter);
+                Poll::Pending
+            }
+            Ok(Waited::Through) => {
+                self.waiter = None;
+                Poll::Ready(Ok(()))
+            }
+            Ok(Waited::MustGiveWay) => {
+                waker.wake_by_ref();
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+/// What a poll of [`Readiness`] came to.
+enum Waited {
+    Still(WaiterId),
+    Through,
+    MustGiveWay,
+}
+
+impl<S: Source> Drop for Readiness<'_, S> {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter {
+            let (key, direction) = (self.registered.key, self.direction);
+            // Where the loop is not current, the waiter stays until the next event: a spurious wake.
+            let _elsewhere = self.registered.with_core(|core| {
+                core.reactor.cancel_wait(key, direction, waiter);
+                Ok(())
+            });
+        }
+    }
+}
+

@@ -1,0 +1,25 @@
+#![doc = include_str!("../docs/tour.md")]
+// Under `--cfg loom` the crate is empty: `tests/loom_wake.rs` includes the module it checks by path.
+#![cfg(not(loom))]
+#![deny(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
+
+pub mod event_loop;
+#[allow(unsafe_code)] // wake slots and task cells: the argument heads `executor::wake` and `executor::task`
+mod executor;
+pub mod io;
+pub mod net;
+mod reactor;
+pub mod task;
+pub mod time;
+mod timer;
+
+#[doc(inline)]
+pub use event_loop::{
+    Builder, CallHandle, ErrorReport, EventLoop, Handle, LoopClosed, ShutdownReport, WorkGuard,
+    call_at, call_later, call_soon, run,
+};
+#[cfg(feature = "macros")]
+pub use monoloop_macros::{main, test};
+#[doc(inline)]
+pub use task::{AbortHandle, JoinError, JoinHandle, spawn, yield_now};

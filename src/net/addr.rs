@@ -1,0 +1,182 @@
+//! From what people write to socket addresses.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+use std::thread;
+
+use crate::event_loop::Handle;
+
+/// Converts to one or more socket addresses.
+///
+/// An address, or text of the form `host:port`, or a pair of host and port. Literal addresses and
+/// `localhost` are converted at once. Other names are looked up by the system's resolver on a thread of
+/// its own, so that the loop is not held up.
+pub trait ToSocketAddrs: sealed::Sealed {}
+
+pub(super) mod sealed {
+    use super::Target;
+
+    pub trait Sealed {
+        /// What this names, or why it names nothing.
+        #[doc(hidden)]
+        fn target(&self) -> std::io::Result<Target>;
+    }
+}
+
+/// What an argument names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[doc(hidden)]
+pub enum Target {
+    /// Addresses, to be used in this order.
+    Addrs(Vec<SocketAddr>),
+    /// A name that must be looked up.
+    Host(String, u16),
+}
+
+macro_rules! literal {
+    ($($type:ty: $addr:ident => $convert:expr;)*) => {$(
+        impl ToSocketAddrs for $type {}
+        impl sealed::Sealed for $type {
+            fn target(&self) -> io::Result<Target> {
+                let $addr = *self;
+                Ok(Target::Addrs(vec![$convert]))
+            }
+        }
+    )*};
+}
+
+literal! {
+    SocketAddr: addr => addr;
+    SocketAddrV4: addr => addr.into();
+    SocketAddrV6: addr => addr.into();
+    (IpAddr, u16): addr => addr.into();
+    (Ipv4Addr, u16): addr => addr.into();
+    (Ipv6Addr, u16): addr => addr.into();
+}
+
+impl ToSocketAddrs for [SocketAddr] {}
+impl sealed::Sealed for [SocketAddr] {
+    fn target(&self) -> io::Result<Target> {
+        Ok(Target::Addrs(self.to_vec()))
+    }
+}
+
+impl ToSocketAddrs for (&str, u16) {}
+impl sealed::Sealed for (&str, u16) {
+    fn target(&self) -> io::Result<Target> {
+        let (host, port) = *self;
+        // As in a URL, an IPv6 literal may stand in brackets.
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if let Ok(ip) = bare.parse::<IpAddr>() {
+            return Ok(Target::Addrs(vec![(ip, port).into()]));
+        }
+        if host.eq_ignore_ascii_case("localhost") {
+            let v4 = (Ipv4Addr::LOCALHOST, port).into();
+            return Ok(Target::Addrs(vec![v4, (Ipv6Addr::LOCALHOST, port).into()]));
+        }
+        if host.is_empty() || host.contains('\0') {
+            return Err(invalid(&format!("{host:?} is not the name of a host")));
+        }
+        Ok(Target::Host(host.to_owned(), port))
+    }
+}
+
+impl ToSocketAddrs for str {}
+impl sealed::Sealed for str {
+    fn target(&self) -> io::Result<Target> {
+        if let Ok(addr) = self.parse::<SocketAddr>() {
+            return Ok(Target::Addrs(vec![addr]));
+        }
+        let Some((host, port)) = self.rsplit_once(':') else {
+            return Err(invalid(&format!("{self:?} is not of the form host:port")));
+        };
+        let port = port.parse().map_err(|_| invalid(&format!("{port:?} in {self:?} is not a port")))?;
+        (host, port).target()
+    }
+}
+
+impl ToSocketAddrs for String {}
+impl sealed::Sealed for String {
+    fn target(&self) -> io::Result<Target> {
+        self.as_str().target()
+    }
+}
+
+impl ToSocketAddrs for (String, u16) {}
+impl sealed::Sealed for (String, u16) {
+    fn target(&self) -> io::Result<Target> {
+        (self.0.as_str(), self.1).target()
+    }
+}
+
+impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {}
+impl<T: ToSocketAddrs + ?Sized> sealed::Sealed for &T {
+    fn target(&self) -> io::Result<Target> {
+        (**self).target()
+    }
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what)
+}
+
+/// The addresses that `target` names: at least one.
+pub(super) async fn resolve(target: io::Result<Target>) -> io::Result<Vec<SocketAddr>> {
+    match target? {
+        Target::Addrs(addrs) if addrs.is_empty() => Err(invalid("no address was given")),
+        Target::Addrs(addrs) => Ok(addrs),
+        Target::Host(host, port) => look_up(host, port).await,
+    }
+}
+
+/// What the looking-up thread and the waiting task share.
+#[derive(Debug, Default)]
+struct Lookup {
+    result: Option<io::Result<Vec<SocketAddr>>>,
+    waiter: Option<Waker>,
+}
+
+/// Asks the system's resolver on a thread of its own, which a dropped future leaves to end by itself.
+async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let lookup = Arc::new(Mutex::new(Lookup::default()));
+    let theirs = Arc::clone(&lookup);
+    // Nothing is left to wait for but this thread: a virtual clock waits for it too.
+    let guard = Handle::try_current().map(|handle| handle.work_guard());
+    thread::Builder::new().name("monoloop-lookup".into()).spawn(move || {
+        let result = ask_system(&host, port);
+        let waiter = {
+            let mut lookup = theirs.lock().unwrap_or_else(PoisonError::into_inner);
+            lookup.result = Some(result);
+            lookup.waiter.take()
+        };
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
+        drop(guard);
+    })?;
+    poll_fn(|cx| {
+        let mut lookup = lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(result) = lookup.result.take() {
+            return Poll::Ready(result);
+        }
+        // A foreign waker's clone and drop run under a lock that nobody but the thread above takes.
+        lookup.waiter = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await
+}
+
+fn ask_system(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let error = |error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot look up {host:?}: {error}"))
+    };
+    let addrs: Vec<SocketAddr> =
+        std::net::ToSocketAddrs::to_socket_addrs(&(host, port)).map_err(error)?.collect();
+    if addrs.is_empty() {
+        return Err(error(io::Error::new(io::ErrorKind::NotFound, "it has no address")));
+    }
+    Ok(addrs)
+}

@@ -1,0 +1,13 @@
+//! Sockets.
+//!
+//! A socket belongs to the loop on which it was made, and its operations fail with a clear error elsewhere.
+//! But it holds only a key, so it is `Send`: libraries that ask that of a stream take it as it is.
+//! Dropping a socket closes its descriptor at once, wherever that happens.
+
+mod addr;
+mod tcp;
+
+pub use addr::ToSocketAddrs;
+pub use tcp::{
+    OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, TcpListener, TcpStream, WriteHalf,
+};

@@ -1,0 +1,230 @@
+//! Accepting connections.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+
+use super::TcpStream;
+use super::pause::Pause;
+use crate::io::{Direction, Registered};
+use crate::net::addr::resolve;
+use crate::net::ToSocketAddrs;
+
+/// Accepts TCP connections.
+///
+/// # Examples
+///
+/// ```
+/// use monoloop::io::*;
+/// use monoloop::net::{TcpListener, TcpStream};
+///
+/// # fn main() -> std::io::Result<()> {
+/// monoloop::run(async {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let addr = listener.local_addr()?;
+///     let client = monoloop::spawn(async move {
+///         let mut stream = TcpStream::connect(addr).await?;
+///         stream.write_all(b"hello").await
+///     });
+///     let (mut stream, _peer) = listener.accept().await?;
+///     let mut text = String::new();
+///     stream.read_to_string(&mut text).await?;
+///     assert_eq!(text, "hello");
+///     client.await.unwrap()
+/// })
+/// # }
+/// ```
+pub struct TcpListener {
+    io: Registered<mio::net::TcpListener>,
+    pause: Pause,
+}
+
+impl TcpListener {
+    /// Binds a listener: to the first of the addresses that works. Port 0 lets the system choose one.
+    ///
+    /// The address can be bound again at once after the listener is closed (`SO_REUSEADDR`, on Unix).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    ///
+    /// # Errors
+    ///
+    /// If `addr` is malformed or cannot be looked up, if no address can be bound (the last error), or if
+    /// no loop runs on this thread.
+    pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
+        let mut last = None;
+        for addr in resolve(addr.target()).await? {
+            match mio::net::TcpListener::bind(addr) {
+                Ok(listener) => return Self::from_mio("TcpListener::bind", listener),
+                Err(error) => {
+                    let text = format!("cannot bind {addr}: {error}");
+                    last = Some(io::Error::new(error.kind(), text));
+                }
+            }
+        }
+        Err(last.expect("`resolve` gives at least one address"))
+    }
+
+    #[track_caller]
+    fn from_mio(what: &str, listener: mio::net::TcpListener) -> io::Result<Self> {
+        Ok(Self { io: Registered::new(what, listener)?, pause: Pause::default() })
+    }
+
+    /// Takes a listener of std's into the loop that runs on this thread, and makes it non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses, or no loop runs on this thread.
+    #[track_caller]
+    pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Self::from_mio("TcpListener::from_std", mio::net::TcpListener::from_std(listener))
+    }
+
+    /// Takes the listener out of the loop. It stays non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// If the listener's loop is not the one that runs on this thread.
+    #[cfg(unix)]
+    pub fn into_std(self) -> io::Result<std::net::TcpListener> {
+        let io = self.io.into_inner()?;
+        Ok(std::os::fd::OwnedFd::from(io).into())
+    }
+
+    /// Waits for a connection, and gives it with the peer's address. `TCP_NODELAY` is set on it.
+    ///
+    /// Any number of tasks may wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// No connection is lost.
+    ///
+    /// # Errors
+    ///
+    /// What `accept` failed with. After running out of descriptors or memory, the next `accept` pauses for
+    /// 100 ms first, so that a loop that goes on does not spin. The error concerns one connection, not the
+    /// listener: go on accepting.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            poll_fn(|cx| self.poll_pause(cx)).await?;
+            self.io.ready(Direction::Read).await?;
+            match self.try_accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Polls for a connection. Of several tasks that poll, only the last is woken; use
+    /// [`accept`](Self::accept) for many.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        ready!(self.poll_pause(cx))?;
+        let accepted =
+            ready!(self.io.poll_io(Direction::Read, cx, mio::net::TcpListener::accept));
+        Poll::Ready(self.adopt(accepted))
+    }
+
+    /// Accepts a connection if one is there.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if none is; else as [`accept`](Self::accept).
+    pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.adopt(self.io.try_io(Direction::Read, mio::net::TcpListener::accept))
+    }
+
+    fn poll_pause(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        match self.io.with_core(|core| Ok(self.pause.poll(core, cx))) {
+            Ok(pause) => pause.map(Ok),
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    fn adopt(
+        &self,
+        accepted: io::Result<(mio::net::TcpStream, SocketAddr)>,
+    ) -> io::Result<(TcpStream, SocketAddr)> {
+        match accepted {
+            Ok((stream, peer)) => Ok((TcpStream::from_mio("TcpListener::accept", stream)?, peer)),
+            Err(error) => {
+                self.io.with_core(|core| {
+                    self.pause.note(core, &error);
+                    Ok(())
+                })?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns the address the listener is bound to.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system cannot tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get().local_addr()
+    }
+
+    /// Returns the time to live of packets sent.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system cannot tell.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.io.get().ttl()
+    }
+
+    /// Sets the time to live of packets sent: how many hops they may make.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses.
+    pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
+        self.io.get().set_ttl(hops)
+    }
+
+    /// Returns a stream of connections that never ends. Errors are items of it; see
+    /// [`accept`](Self::accept).
+    pub fn incoming(&self) -> Incoming<'_> {
+        Incoming { listener: self }
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.io.fmt(f)
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for TcpListener {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.io.get().as_fd()
+    }
+}
+
+/// A stream of connections; see [`TcpListener::incoming`].
+#[derive(Debug)]
+#[must_use = "streams do nothing unless they are polled"]
+pub struct Incoming<'a> {
+    listener: &'a TcpListener,
+}
+
+impl Stream for Incoming<'_> {
+    type Item = io::Result<TcpStream>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.listener.poll_accept(cx).map(|result| Some(result.map(|(stream, _peer)| stream)))
+    }
+}

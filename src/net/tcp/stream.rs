@@ -1,0 +1,402 @@
+//! TCP connections.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::io::{Direction, Registered};
+use crate::net::ToSocketAddrs;
+use crate::net::addr::resolve;
+
+/// A TCP connection.
+///
+/// Reading and writing are methods of [`AsyncReadExt`](crate::io::AsyncReadExt) and
+/// [`AsyncWriteExt`](crate::io::AsyncWriteExt): `use monoloop::io::*`. `&TcpStream` implements the traits too,
+/// so that one task can read while another writes; see also [`split`](Self::split) and
+/// [`into_split`](Self::into_split).
+///
+/// Connections made by [`connect`](Self::connect) and [`accept`](super::TcpListener::accept) have `TCP_NODELAY`
+/// set, as asyncio does: what is written is sent at once. [`set_nodelay`](Self::set_nodelay) changes it.
+///
+/// Dropping the stream closes it at once. Data that was written is still sent.
+///
+/// # Cancel safety
+///
+/// A `read`, `write` or `peek` that is dropped has done nothing. A dropped `read_exact` or `write_all` has
+/// moved an unknown number of bytes.
+pub struct TcpStream {
+    io: Registered<mio::net::TcpStream>,
+}
+
+impl TcpStream {
+    /// Connects to the first of the addresses that works.
+    ///
+    /// # Cancel safety
+    ///
+    /// The connection that was being made is closed.
+    ///
+    /// # Errors
+    ///
+    /// If `addr` is malformed or cannot be looked up, if no address can be connected to (the last error,
+    /// naming the address), or if no loop runs on this thread.
+    #[doc(alias = "open_connection")]
+    pub async fn connect(addr: impl ToSocketAddrs) -> io::Result<Self> {
+        let mut last = None;
+        for addr in resolve(addr.target()).await? {
+            match Self::connect_to(addr).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => {
+                    let text = format!("cannot connect to {addr}: {error}");
+                    last = Some(io::Error::new(error.kind(), text));
+                }
+            }
+        }
+        Err(last.expect("`resolve` gives at least one address"))
+    }
+
+    async fn connect_to(addr: SocketAddr) -> io::Result<Self> {
+        let socket = mio::net::TcpStream::connect(addr)?;
+        let stream = Self { io: Registered::connecting("TcpStream::connect", socket)? };
+        poll_fn(|cx| stream.io.poll_io(Direction::Write, cx, is_connected)).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// An accepted connection.
+    #[track_caller]
+    pub(super) fn from_mio(what: &str, stream: mio::net::TcpStream) -> io::Result<Self> {
+        let stream = Self { io: Registered::new(what, stream)? };
+        // The peer may have gone in between; reading and writing will tell.
+        let _gone = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
+    /// Takes a connected stream of std's into the loop that runs on this thread, and makes it non-blocking.
+    /// Its options are left as they are.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses, or no loop runs on this thread.
+    #[track_caller]
+    pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let stream = mio::net::TcpStream::from_std(stream);
+        Ok(Self { io: Registered::new("TcpStream::from_std", stream)? })
+    }
+
+    /// Takes the stream out of the loop. It stays non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// If the stream's loop is not the one that runs on this thread.
+    #[cfg(unix)]
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        let io = self.io.into_inner()?;
+        Ok(std::os::fd::OwnedFd::from(io).into())
+    }
+
+    /// Reads without taking: a later read gives the same bytes. Waits until there are some; gives zero at
+    /// the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.io(Direction::Read, |io| io.peek(buffer)).await
+    }
+
+    /// Waits until there is something to read, or the end, or an error.
+    ///
+    /// Any number of tasks may wait. The answer may be stale: [`try_read`](Self::try_read) tells.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    ///
+    /// # Errors
+    ///
+    /// If the stream's loop is not the one that runs on this thread.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.io.ready(Direction::Read).await
+    }
+
+    /// Waits until something can be written, or an error.
+    ///
+    /// Any number of tasks may wait. The answer may be stale: [`try_write`](Self::try_write) tells.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    ///
+    /// # Errors
+    ///
+    /// If the stream's loop is not the one that runs on this thread.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.io.ready(Direction::Write).await
+    }
+
+    /// Reads what is there, without waiting. Zero: the end.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing is there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use monoloop::io::*;
+    /// # use monoloop::net::{TcpListener, TcpStream};
+    /// # use std::io::ErrorKind;
+    /// # fn main() -> std::io::Result<()> {
+    /// # monoloop::run(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let stream = TcpStream::connect(listener.local_addr()?).await?;
+    /// # let (mut peer, _) = listener.accept().await?;
+    /// let mut buffer = [0; 16];
+    /// assert_eq!(stream.try_read(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # peer.write_all(b"hi").await?;
+    /// let read = loop {
+    ///     stream.readable().await?;
+    ///     match stream.try_read(&mut buffer) {
+    ///         Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+    ///         result => break result?,
+    ///     }
+    /// };
+    /// assert_eq!(&buffer[..read], b"hi");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.try_io(Direction::Read, |mut io| io.read(buffer))
+    }
+
+    /// Like [`try_read`](Self::try_read), into several buffers in turn.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read`](Self::try_read).
+    pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.io.try_io(Direction::Read, |mut io| io.read_vectored(buffers))
+    }
+
+    /// Writes what fits, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing fits.
+    pub fn try_write(&self, data: &[u8]) -> io::Result<usize> {
+        self.io.try_io(Direction::Write, |mut io| io.write(data))
+    }
+
+    /// Like [`try_write`](Self::try_write), from several buffers in turn.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_write`](Self::try_write).
+    pub fn try_write_vectored(&self, data: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.io.try_io(Direction::Write, |mut io| io.write_vectored(data))
+    }
+
+    /// Closes one direction, or both, while the stream lives on. Closing the write side tells the peer
+    /// that nothing more comes.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is gone already.
+    #[doc(alias = "write_eof")]
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.io.get().shutdown(how)
+    }
+
+    /// Borrows the two directions, for two futures of one task.
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        (ReadHalf::new(self), WriteHalf::new(self))
+    }
+
+    /// Parts the two directions, for two tasks. When the write half is dropped, the peer sees the end; the
+    /// descriptor is closed when both halves are dropped.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        split::halves(Arc::new(self))
+    }
+
+    /// Returns the address of this end.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system cannot tell.
+    #[doc(alias = "get_extra_info")]
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get().local_addr()
+    }
+
+    /// Returns the address of the other end.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is gone.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get().peer_addr()
+    }
+
+    /// Returns whether small writes are sent at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    ///
+    /// If the operating system cannot tell.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.io.get().nodelay()
+    }
+
+    /// Sets whether small writes are sent at once (`TCP_NODELAY`), or gathered (Nagle's algorithm).
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses.
+    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
+        self.io.get().set_nodelay(on)
+    }
+
+    /// Returns the time to live of packets sent.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system cannot tell.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.io.get().ttl()
+    }
+
+    /// Sets the time to live of packets sent: how many hops they may make.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses.
+    pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
+        self.io.get().set_ttl(hops)
+    }
+
+    /// Returns how long closing goes on trying to send what was written (`SO_LINGER`), or `None` for the
+    /// default: in the background, as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system cannot tell.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        socket2::SockRef::from(self.io.get()).linger()
+    }
+
+    /// Sets how long closing goes on trying to send what was written (`SO_LINGER`). Zero: closing drops it
+    /// and resets the connection. Whole seconds count; a closing socket that lingers holds up the thread.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses.
+    pub fn set_linger(&self, limit: Option<Duration>) -> io::Result<()> {
+        socket2::SockRef::from(self.io.get()).set_linger(limit)
+    }
+
+    /// Takes the socket's pending error (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// If the operating system cannot tell.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.io.get().take_error()
+    }
+}
+
+/// Whether a connection has been made; `WouldBlock`: not yet. Writability alone does not tell.
+fn is_connected(io: &mio::net::TcpStream) -> io::Result<()> {
+    if let Some(error) = io.take_error()? {
+        return Err(error);
+    }
+    match io.peer_addr() {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl fmt::Debug for TcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.io.fmt(f)
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for TcpStream {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.io.get().as_fd()
+    }
+}
+
+impl AsyncRead for &TcpStream {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let wanted = buffer.len();
+        self.io.poll_bytes(Direction::Read, cx, wanted, |mut io| io.read(buffer))
+    }
+
+    fn poll_read_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wanted = buffers.iter().map(|buffer| buffer.len()).sum();
+        self.io.poll_bytes(Direction::Read, cx, wanted, |mut io| io.read_vectored(buffers))
+    }
+}
+
+/// `poll_flush` does nothing, as nothing is buffered; `poll_close` closes the write side.
+impl AsyncWrite for &TcpStream {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.io.poll_bytes(Direction::Write, cx, data.len(), |mut io| io.write(data))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wanted = data.iter().map(|data| data.len()).sum();
+        self.io.poll_bytes(Direction::Write, cx, wanted, |mut io| io.write_vectored(data))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(match self.shutdown(Shutdown::Write) {
+            // The peer was faster: closed is closed.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
+        })
+    }
+}
+
+split::delegate_read!(TcpStream, |this| &*this);
+split::delegate_write!(TcpStream, |this| &*this);

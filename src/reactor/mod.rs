@@ -1,0 +1,368 @@
+//! The reactor: waits for the operating system and remembers what is ready.
+//!
+//! One `mio::Poll` and a slab of [`Source`]s. A source is registered once, edge-triggered, for both
+//! directions. Per direction the reactor remembers readiness: it starts as *ready* (the first operation
+//! simply tries its system call), is cleared when the kernel says that it would block, or by a short read or
+//! write where that proves the same, and is set by an event.
+//!
+//! ```text
+//!   ready ──── operation would block, or was short ────► not ready: waiters are kept
+//!     ▲                                                        │
+//!     └────────── event: readable, writable, closed ───────────┘ and wakes them, in order
+//! ```
+//!
+//! There is one thread, so nothing can come between a system call that would block and the clearing: events
+//! are taken in only by [`Reactor::wait`].
+//!
+//! Events carry a key with a generation. One that comes late, for a source that is gone, finds a vacant
+//! place or another generation and is dropped; a descriptor that the kernel reused has a new key.
+//!
+//! *Driver seam.* The loop asks three things of this module: wait, readiness, and to be unparked. A
+//! simulated driver can take its place; no type of mio's appears above it but the sources themselves.
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod precise;
+mod source;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use mio::event::{Event, Source as MioSource};
+use mio::{Events, Interest, Registry, Token};
+use slab::Slab;
+
+use crate::executor::wake::{Unpark, WakeRef};
+pub(crate) use source::{Direction, WaiterId};
+use source::{Readied, Source};
+
+/// Events taken from the kernel at once. What does not fit stays there for the next wait.
+const EVENTS: usize = 1024;
+
+/// The longest wait in one go: the poller's timeout is a 32-bit number of milliseconds.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The token of the one who unparks us. No source has it: keys are smaller.
+const UNPARK: Token = Token(usize::MAX);
+/// The token of the timer that is more precise than the poller's timeout.
+const PRECISE: Token = Token(usize::MAX - 1);
+
+/// Identifies a source for as long as it is registered, and is recognised as stale afterwards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SourceKey {
+    index: u32,
+    generation: u32,
+}
+
+impl SourceKey {
+    /// So much of a token's word is the index; the rest is the generation.
+    const INDEX_BITS: u32 = usize::BITS / 2;
+    const INDEX_MASK: usize = (1 << Self::INDEX_BITS) - 1;
+    /// Generations that fit a token. The highest is left out, for the tokens of our own.
+    const GENERATIONS: u32 = (usize::MAX >> Self::INDEX_BITS) as u32;
+
+    fn token(self) -> Token {
+        Token((self.generation as usize) << Self::INDEX_BITS | self.index as usize)
+    }
+
+    fn of(token: Token) -> Self {
+        Self {
+            index: (token.0 & Self::INDEX_MASK) as u32,
+            generation: (token.0 >> Self::INDEX_BITS) as u32,
+        }
+    }
+
+    pub(crate) fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self { index: bits as u32, generation: (bits >> 32) as u32 }
+    }
+}
+
+/// How long to wait for events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wait {
+    /// Take what is there.
+    NotAtAll,
+    /// Until an event, or so long.
+    AtMost(Duration),
+    /// Until an event, or so long and up to a millisecond longer, which is cheaper.
+    AboutAsLong(Duration),
+    /// Until an event.
+    Forever,
+}
+
+/// Registers sources, waits for their events and keeps who waits for which.
+pub(crate) struct Reactor {
+    poll: RefCell<mio::Poll>,
+    events: RefCell<Events>,
+    /// A second handle of the poller: `poll` is borrowed while we wait.
+    registry: Registry,
+    sources: RefCell<Slab<Source>>,
+    last_generation: Cell<u32>,
+    unparker: Arc<Unparker>,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    precise: precise::PreciseTimer,
+}
+
+impl Reactor {
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let waker = mio::Waker::new(&registry, UNPARK)?;
+        Ok(Self {
+            poll: RefCell::new(poll),
+            events: RefCell::new(Events::with_capacity(EVENTS)),
+            sources: RefCell::new(Slab::new()),
+            last_generation: Cell::new(0),
+            unparker: Arc::new(Unparker { waker }),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            precise: precise::PreciseTimer::new(&registry, PRECISE)?,
+            registry,
+        })
+    }
+
+    pub(crate) fn unparker(&self) -> Arc<dyn Unpark> {
+        Arc::clone(&self.unparker) as Arc<dyn Unpark>
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(&self.registry)
+    }
+
+    /// Registers `io` for both directions.
+    ///
+    /// `is_connecting`: not writable before an event says so.
+    pub(crate) fn register(
+        &self,
+        io: &mut impl MioSource,
+        is_connecting: bool,
+    ) -> io::Result<SourceKey> {
+        let generation = (self.last_generation.get() + 1) % SourceKey::GENERATIONS;
+        self.last_generation.set(generation);
+        let source = Source::new(generation, is_connecting);
+        let index = self.sources.borrow_mut().insert(source);
+        if index > SourceKey::INDEX_MASK {
+            self.sources.borrow_mut().remove(index);
+            return Err(io::Error::other("too many sources on one event loop"));
+        }
+        let key = SourceKey { index: index as u32, generation };
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match self.registry.register(io, key.token(), both) {
+            Ok(()) => Ok(key),
+            Err(error) => {
+                self.forget(key);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes `io` out of the poller and forgets it.
+    pub(crate) fn deregister(&self, key: SourceKey, io: &mut impl MioSource) -> io::Result<()> {
+        self.forget(key);
+        self.registry.deregister(io)
+    }
+
+    /// Forgets a source whose descriptor is closed, or will be: the kernel drops the registration then.
+    pub(crate) fn forget(&self, key: SourceKey) {
+        let mut sources = self.sources.borrow_mut();
+        let index = key.index as usize;
+        if sources.get(index).is_some_and(|source| source.generation == key.generation) {
+            let source = sources.remove(index);
+            drop(sources);
+            // Its waiters' foreign wakers are dropped here, with no borrow held.
+            drop(source);
+        }
+    }
+
+    fn with_source<R>(
+        &self,
+        key: SourceKey,
+        f: impl FnOnce(&mut Source) -> R,
+    ) -> io::Result<R> {
+        match self.sources.borrow_mut().get_mut(key.index as usize) {
+            Some(source) if source.generation == key.generation => Ok(f(source)),
+            _ => Err(io::Error::other("the source is no longer registered")),
+        }
+    }
+
+    /// Whether a direction is thought to be ready.
+    #[inline]
+    pub(crate) fn is_ready(&self, key: SourceKey, direction: Direction) -> io::Result<bool> {
+        self.with_source(key, |source| source.side(direction).is_ready())
+    }
+
+    /// Polls for readiness. Of many pollers of a direction only the last is woken: see
+    /// [`wait_ready`](Self::wait_ready) for many.
+    #[inline]
+    pub(crate) fn poll_ready(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let waker = cx.waker();
+        let seen = self.with_source(key, |source| {
+            let side = source.side(direction);
+            match side.is_ready() {
+                true => Seen::Ready,
+                false if side.is_polled_by(waker) => Seen::Polled,
+                false => Seen::Unpolled,
+            }
+        });
+        match seen {
+            Err(error) => return Poll::Ready(Err(error)),
+            Ok(Seen::Ready) => return Poll::Ready(Ok(())),
+            Ok(Seen::Polled) => return Poll::Pending,
+            Ok(Seen::Unpolled) => {}
+        }
+        // Cloning and dropping a foreign waker are foreign code: outside of the borrow.
+        let waker = WakeRef::new(waker);
+        let old = self.with_source(key, |source| source.side(direction).set_poller(waker));
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Waits for readiness as one of many: all of them are woken, in the order they came. `None`: ready.
+    pub(crate) fn wait_ready(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waker: &Waker,
+    ) -> io::Result<Option<WaiterId>> {
+        if self.is_ready(key, direction)? {
+            return Ok(None);
+        }
+        let waker = WakeRef::new(waker);
+        self.with_source(key, |source| Some(source.side(direction).add_waiter(waker)))
+    }
+
+    /// Whether that waiter still waits; from now on for `waker`.
+    pub(crate) fn is_waiting(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: WaiterId,
+        waker: &Waker,
+    ) -> io::Result<bool> {
+        let new = WakeRef::new(waker);
+        let old = self.with_source(key, |source| source.side(direction).swap_waiter(waiter, new))?;
+        Ok(old.is_some())
+    }
+
+    /// That waiter waits no more.
+    pub(crate) fn cancel_wait(&self, key: SourceKey, direction: Direction, waiter: WaiterId) {
+        let gone = self.with_source(key, |source| source.side(direction).remove_waiter(waiter));
+        drop(gone);
+    }
+
+    /// The kernel said that an operation would block.
+    #[inline]
+    pub(crate) fn clear_ready(&self, key: SourceKey, direction: Direction) -> io::Result<()> {
+        self.with_source(key, |source| source.side(direction).clear())
+    }
+
+    /// An operation moved fewer bytes than it could have: the next one would block. True of epoll and
+    /// kqueue, unless the direction is closed, and then only the next operation tells.
+    #[inline]
+    pub(crate) fn was_short(&self, key: SourceKey, direction: Direction) {
+        if cfg!(all(
+            not(mio_unsupported_force_poll_poll),
+            any(
+                target_os = "linux",
+                target_os = "android",
+                target_os = "macos",
+                target_os = "ios",
+                target_os = "freebsd",
+                target_os = "netbsd",
+                target_os = "openbsd",
+                target_os = "dragonfly",
+            )
+        )) {
+            // A stale key has nothing to clear.
+            let _gone = self.with_source(key, |source| source.side(direction).clear_unless_closed());
+        }
+    }
+
+    /// Whether anybody waits for a source.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.sources.borrow().iter().any(|(_, source)| source.is_awaited())
+    }
+
+    /// Waits for events, and gives `wake` all who waited for them, with no borrow held. True if there was
+    /// an event of a source.
+    pub(crate) fn wait(&self, wait: Wait, mut wake: impl FnMut(WakeRef)) -> io::Result<bool> {
+        let mut events = self.events.borrow_mut();
+        match self.poll.borrow_mut().poll(&mut events, self.timeout(wait)?) {
+            Ok(()) => {}
+            // A signal: as good as no event.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        let mut had_event = false;
+        for event in events.iter().filter(|event| !matches!(event.token(), UNPARK | PRECISE)) {
+            had_event = true;
+            self.dispatch(event, &mut wake);
+        }
+        Ok(had_event)
+    }
+
+    /// The poller's timeout for a wait. The poller counts in milliseconds, rounding up; where there is
+    /// better, the last bit is left to it.
+    fn timeout(&self, wait: Wait) -> io::Result<Option<Duration>> {
+        match wait {
+            Wait::NotAtAll => Ok(Some(Duration::ZERO)),
+            Wait::Forever => Ok(None),
+            Wait::AboutAsLong(limit) => Ok(Some(limit.min(LONGEST))),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Wait::AtMost(limit) => self.precise.timeout(limit.min(LONGEST)),
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            Wait::AtMost(limit) => Ok(Some(limit.min(LONGEST))),
+        }
+    }
+
+    fn dispatch(&self, event: &Event, wake: &mut impl FnMut(WakeRef)) {
+        let key = SourceKey::of(event.token());
+        let readied = Readied::of(event);
+        for direction in [Direction::Read, Direction::Write] {
+            // An event that came late, for a source that is gone, is dropped.
+            let Ok(woken) = self.with_source(key, |source| readied.mark(source, direction)) else {
+                return;
+            };
+            woken.for_each(&mut *wake);
+        }
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").finish_non_exhaustive()
+    }
+}
+
+/// How a poller found its direction.
+enum Seen {
+    Ready,
+    /// Not ready, and this poller is the one who will be woken.
+    Polled,
+    Unpolled,
+}
+
+/// Ends a wait from any thread.
+#[derive(Debug)]
+struct Unparker {
+    waker: mio::Waker,
+}
+
+impl Unpark for Unparker {
+    fn unpark(&self) {
+        // It fails only where the descriptor's counter is full, and then the loop is woken anyway.
+        let _full = self.waker.wake();
+    }
+}

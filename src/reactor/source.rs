@@ -1,0 +1,167 @@
+//! What the reactor keeps of one source.
+
+use std::mem;
+use std::task::Waker;
+
+use mio::event::Event;
+
+use crate::executor::wake::WakeRef;
+
+/// Which way bytes go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+/// Identifies one of many waiters of a direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct WaiterId(u32);
+
+/// A registered source: two sides, one for each direction.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) generation: u32,
+    read: Side,
+    write: Side,
+}
+
+impl Source {
+    pub(super) fn new(generation: u32, is_connecting: bool) -> Self {
+        Self { generation, read: Side::new(true), write: Side::new(!is_connecting) }
+    }
+
+    #[inline]
+    pub(super) fn side(&mut self, direction: Direction) -> &mut Side {
+        match direction {
+            Direction::Read => &mut self.read,
+            Direction::Write => &mut self.write,
+        }
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        self.read.is_awaited() || self.write.is_awaited()
+    }
+}
+
+/// Readiness of one direction, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Side {
+    is_ready: bool,
+    /// The peer, or we, closed this direction: it stays ready, and operations say what happened.
+    is_closed: bool,
+    /// The last one who polled. Others that polled before are not woken.
+    poller: Option<WakeRef>,
+    /// Those who each want to be woken, first come first.
+    waiters: Vec<(WaiterId, WakeRef)>,
+    last_waiter: u32,
+}
+
+impl Side {
+    fn new(is_ready: bool) -> Self {
+        Self { is_ready, is_closed: false, poller: None, waiters: Vec::new(), last_waiter: 0 }
+    }
+
+    #[inline]
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.poller.is_some() || !self.waiters.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        self.is_ready = false;
+    }
+
+    #[inline]
+    pub(super) fn clear_unless_closed(&mut self) {
+        if !self.is_closed {
+            self.is_ready = false;
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_polled_by(&self, waker: &Waker) -> bool {
+        self.poller.as_ref().is_some_and(|poller| poller.will_wake(waker))
+    }
+
+    /// Gives the poller before.
+    #[inline]
+    pub(super) fn set_poller(&mut self, waker: WakeRef) -> Option<WakeRef> {
+        self.poller.replace(waker)
+    }
+
+    pub(super) fn add_waiter(&mut self, waker: WakeRef) -> WaiterId {
+        self.last_waiter = self.last_waiter.wrapping_add(1);
+        let id = WaiterId(self.last_waiter);
+        self.waiters.push((id, waker));
+        id
+    }
+
+    /// Gives what the waiter had, or `None` if it was woken.
+    pub(super) fn swap_waiter(&mut self, id: WaiterId, waker: WakeRef) -> Option<WakeRef> {
+        let (_, kept) = self.waiters.iter_mut().find(|(waiter, _)| *waiter == id)?;
+        Some(mem::replace(kept, waker))
+    }
+
+    pub(super) fn remove_waiter(&mut self, id: WaiterId) -> Option<WakeRef> {
+        let index = self.waiters.iter().position(|(waiter, _)| *waiter == id)?;
+        Some(self.waiters.remove(index).1)
+    }
+}
+
+/// What an event says of both directions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Readied {
+    read: bool,
+    read_closed: bool,
+    write: bool,
+    write_closed: bool,
+}
+
+impl Readied {
+    /// A hang-up or an error makes both directions ready: whoever waits shall see it.
+    pub(super) fn of(event: &Event) -> Self {
+        let failed = event.is_error();
+        Self {
+            read: event.is_readable() || event.is_read_closed() || failed,
+            read_closed: event.is_read_closed() || failed,
+            write: event.is_writable() || event.is_write_closed() || failed,
+            write_closed: event.is_write_closed() || failed,
+        }
+    }
+
+    /// Marks one direction of a source and takes out who waited for it.
+    #[inline]
+    pub(super) fn mark(self, source: &mut Source, direction: Direction) -> Woken {
+        let (ready, closed) = match direction {
+            Direction::Read => (self.read, self.read_closed),
+            Direction::Write => (self.write, self.write_closed),
+        };
+        let side = source.side(direction);
+        side.is_closed |= closed;
+        if !ready {
+            return Woken { poller: None, waiters: Vec::new() };
+        }
+        side.is_ready = true;
+        Woken { poller: side.poller.take(), waiters: mem::take(&mut side.waiters) }
+    }
+}
+
+/// Those an event wakes.
+#[derive(Debug)]
+pub(super) struct Woken {
+    poller: Option<WakeRef>,
+    waiters: Vec<(WaiterId, WakeRef)>,
+}
+
+impl Woken {
+    #[inline]
+    pub(super) fn for_each(self, wake: impl FnMut(WakeRef)) {
+        let waiters = self.waiters.into_iter().map(|(_, waker)| waker);
+        self.poller.into_iter().chain(waiters).for_each(wake);
+    }
+}

@@ -1,0 +1,66 @@
+//! Tasks with more than a future.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::rc::Rc;
+
+use crate::event_loop::context;
+use crate::executor::JoinHandle;
+
+/// Spawns tasks that have a name.
+///
+/// # Examples
+///
+/// ```
+/// monoloop::run(async {
+///     let handle = monoloop::task::Builder::new().name("adder").spawn(async { 1 + 1 });
+///     assert_eq!(handle.name().as_deref(), Some("adder"));
+///     assert_eq!(handle.await.unwrap(), 2);
+/// });
+/// ```
+#[derive(Clone, Default)]
+#[must_use = "call `spawn` to make the task"]
+pub struct Builder {
+    name: Option<Rc<str>>,
+}
+
+impl Builder {
+    /// Makes a builder for a task without a name.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Names the task, for error reports and [`task::all`](super::all). Names need not be unique.
+    #[doc(alias = "set_name")]
+    pub fn name(mut self, name: impl Into<Rc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Spawns the task, as [`spawn`](super::spawn) does.
+    ///
+    /// # Panics
+    ///
+    /// If no loop runs on this thread.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let location = Location::caller();
+        context::with("task::Builder::spawn", |core| {
+            JoinHandle::new(match self.name {
+                Some(name) => core.executor.spawn_named(future, name, location),
+                None => core.executor.spawn(future, location),
+            })
+        })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("name", &self.name).finish()
+    }
+}

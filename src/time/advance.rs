@@ -1,0 +1,76 @@
+//! Moving a virtual clock by hand.
+
+use std::time::Duration;
+
+use crate::event_loop::clock::saturating_nanos;
+use crate::event_loop::context;
+use crate::task::yield_now;
+
+/// So many rounds of ready tasks are run at each deadline on the way.
+const MAX_ROUNDS: usize = 64;
+
+/// Moves the loop's virtual clock on by `duration`, deadline by deadline.
+///
+/// At each deadline on the way its timers fire and the tasks that became ready run, as do those that they
+/// wake, for up to 64 rounds; then the clock moves on. Tasks that never wait do not hold it up.
+///
+/// # Cancel safety
+///
+/// The clock stays where it was when the future was dropped.
+///
+/// # Panics
+///
+/// If no loop with a virtual clock runs on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use monoloop::time::{advance, sleep};
+///
+/// # monoloop::EventLoop::builder().virtual_time(true).build().unwrap().run(async {
+/// let sleeper = monoloop::spawn(sleep(Duration::from_secs(10)));
+/// monoloop::yield_now().await;
+/// advance(Duration::from_secs(9)).await;
+/// assert!(!sleeper.is_finished());
+/// advance(Duration::from_secs(1)).await;
+/// assert!(sleeper.is_finished());
+/// # });
+/// ```
+pub async fn advance(duration: Duration) {
+    let target = context::with("time::advance", |core| {
+        assert!(
+            core.clock.is_virtual(),
+            "`time::advance` on an event loop with the real clock: build it with `virtual_time(true)`"
+        );
+        core.clock.read().saturating_add(saturating_nanos(duration))
+    });
+    settle().await;
+    while let Some(deadline) = next_deadline().filter(|deadline| *deadline <= target) {
+        move_to(deadline);
+        settle().await;
+    }
+    move_to(target);
+    settle().await;
+}
+
+fn next_deadline() -> Option<u64> {
+    context::with("time::advance", |core| core.next_deadline())
+}
+
+fn move_to(time: u64) {
+    context::with("time::advance", |core| {
+        core.clock.advance_to(time);
+        core.executor.set_now(core.clock.read());
+    });
+}
+
+/// Lets everything run that is ready, and what that wakes.
+async fn settle() {
+    for _ in 0..MAX_ROUNDS {
+        yield_now().await;
+        if context::with("time::advance", |core| core.executor.ready_len()) == 0 {
+            return;
+        }
+    }
+}

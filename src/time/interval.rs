@@ -1,0 +1,147 @@
+//! Ticks at regular times.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use futures_core::Stream;
+
+use super::Sleep;
+use crate::event_loop::clock::later;
+use crate::event_loop::context;
+
+/// Ticks every `period`, the first time at once.
+///
+/// # Panics
+///
+/// If `period` is zero, or no loop runs on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use monoloop::time;
+///
+/// # monoloop::EventLoop::builder().virtual_time(true).build().unwrap().run(async {
+/// let begin = time::now();
+/// let mut interval = time::interval(Duration::from_millis(10));
+/// for n in 0..3 {
+///     assert_eq!(interval.tick().await, begin + n * Duration::from_millis(10));
+/// }
+/// # });
+/// ```
+#[track_caller]
+pub fn interval(period: Duration) -> Interval {
+    let start = context::with("time::interval", |core| core.clock.instant());
+    interval_at(start, period)
+}
+
+/// Ticks every `period`, the first time at `start`.
+///
+/// # Panics
+///
+/// If `period` is zero, or no loop runs on this thread.
+#[track_caller]
+pub fn interval_at(start: Instant, period: Duration) -> Interval {
+    assert!(!period.is_zero(), "the period of an interval must not be zero");
+    let sleep = context::with("time::interval_at", |core| Sleep::until(core, start));
+    Interval { sleep, period, missed: MissedTickBehavior::default() }
+}
+
+/// What an [`Interval`] does when a tick comes after the time of the next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum MissedTickBehavior {
+    /// Ticks at once until it has caught up, so that none is lost.
+    #[default]
+    Burst,
+    /// Ticks once, and begins the period anew from then: later ticks are shifted.
+    Delay,
+    /// Ticks once, leaves out those that are past, and goes on at the times that were planned.
+    Skip,
+}
+
+/// Ticks at regular times; made by [`interval`] and [`interval_at`]. Also a [`Stream`] of its ticks.
+#[derive(Debug)]
+pub struct Interval {
+    sleep: Sleep,
+    period: Duration,
+    missed: MissedTickBehavior,
+}
+
+impl Interval {
+    /// Waits for the next tick, and gives the time for which it was planned.
+    ///
+    /// # Cancel safety
+    ///
+    /// No tick is lost.
+    pub async fn tick(&mut self) -> Instant {
+        poll_fn(|cx| self.poll_tick(cx)).await
+    }
+
+    /// Polls for the next tick.
+    pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        // Ticks that are due come one after the other in a burst: it gives way by the task's budget.
+        if !context::with("Interval::tick", |core| core.executor.may_proceed()) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        ready!(self.sleep.poll_elapsed(cx));
+        let planned = self.sleep.deadline();
+        let next = self.next_after(planned, super::now());
+        Pin::new(&mut self.sleep).reset(next);
+        Poll::Ready(planned)
+    }
+
+    fn next_after(&self, planned: Instant, now: Instant) -> Instant {
+        let next = later(planned, self.period);
+        if next > now {
+            return next;
+        }
+        match self.missed {
+            MissedTickBehavior::Burst => next,
+            MissedTickBehavior::Delay => later(now, self.period),
+            MissedTickBehavior::Skip => {
+                let late = now.saturating_duration_since(planned).as_nanos();
+                let into_period = late % self.period.as_nanos();
+                let left = self.period.as_nanos() - into_period;
+                later(now, Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)))
+            }
+        }
+    }
+
+    /// Begins the period anew: the next tick comes one period from now.
+    ///
+    /// # Panics
+    ///
+    /// If the interval's loop is not the one that runs on this thread.
+    #[track_caller]
+    pub fn reset(&mut self) {
+        let next = later(super::now(), self.period);
+        Pin::new(&mut self.sleep).reset(next);
+    }
+
+    /// Returns the period.
+    pub fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// Returns what happens to ticks that come too late.
+    pub fn missed_tick_behavior(&self) -> MissedTickBehavior {
+        self.missed
+    }
+
+    /// Sets what happens to ticks that come too late. Default: [`MissedTickBehavior::Burst`].
+    pub fn set_missed_tick_behavior(&mut self, behavior: MissedTickBehavior) {
+        self.missed = behavior;
+    }
+}
+
+impl Stream for Interval {
+    type Item = Instant;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
+        self.get_mut().poll_tick(cx).map(Some)
+    }
+}

@@ -1,0 +1,7 @@
+#[monoloop::main]
+fn main() {}
+
+#[monoloop::test]
+pub(crate) fn check() -> Result<(), ()> {
+    Ok(())
+}

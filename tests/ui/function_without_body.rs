@@ -1,0 +1,2 @@
+#[monoloop::main]
+async fn main() -> u8;
