@@ -5,7 +5,8 @@
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 pub mod event_loop;
-#[allow(unsafe_code)] // wake slots and task cells: the argument heads `executor::wake` and `executor::task`
+#[allow(unsafe_code)]
+// wake slots and task cells: the argument heads `executor::wake` and `executor::task`
 mod executor;
 pub mod io;
 pub mod net;
@@ -23,3 +24,8 @@ pub use event_loop::{
 pub use monoloop_macros::{main, test};
 #[doc(inline)]
 pub use task::{AbortHandle, JoinError, JoinHandle, spawn, yield_now};
+
+/// The README's examples, as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

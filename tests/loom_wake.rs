@@ -7,14 +7,19 @@
 //! The module under test is compiled into this file; the crate itself is empty under `--cfg loom`.
 //!
 //! What makes the models strict: tasks look at *relaxed* flags, and a parked loop sleeps on a *relaxed*
-//! one, so whatever becomes visible does so through the module's own ordering. A lost wake-up is a loop
-//! that never finds its flag: loom reports that the model has too many branches. Each access of a plain
-//! field goes through loom's `UnsafeCell`, so two that are not ordered are reported as well.
+//! one, so whatever becomes visible does so through the module's own ordering. A loop that sleeps though
+//! nobody is left to wake it panics with [`LOST`]. Each access of a plain field goes through loom's
+//! `UnsafeCell`, which reports two that are not ordered.
 
 #![cfg(loom)]
 
 #[path = "../src/executor/wake/mod.rs"]
-#[allow(dead_code, unused_imports, unreachable_pub, reason = "the crate uses more of it than the models")]
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "the crate uses more of it than the models"
+)]
 mod wake;
 
 use std::cell::Cell;
@@ -26,7 +31,14 @@ use std::sync::atomic::AtomicUsize as Count;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use loom::thread;
-use wake::{LoopId, Pool, Release, Resident, Slot, Tenant, Unpark};
+use wake::{Home, LoopId, Pool, Popped, Release, Resident, Slot, Tenant, Unpark};
+
+/// What a loop says that sleeps for ever; `scripts/planted-bugs` looks for it.
+const LOST: &str = "a wake-up was lost: the loop sleeps, and nobody is left to wake it";
+
+/// So often a sleeper gives way to the others. Each of them runs until it is through or must wait itself,
+/// so this is far more than it takes.
+const PATIENCE: usize = 100;
 
 /// Checks a model: two preemptions, unless the environment says otherwise.
 fn check(model: impl Fn() + Send + Sync + 'static) {
@@ -64,7 +76,9 @@ struct Parker {
 impl Unpark for Parker {
     fn unpark(&self) {
         self.unparks.fetch_add(1, Relaxed);
-        self.is_unparked.store(true, Relaxed);
+        // Read-modify-writes on both sides, because loom orders them by time; it would let a plain store
+        // come before the sleeper's last look, and the sleeper never see it.
+        self.is_unparked.swap(true, Relaxed);
     }
 }
 
@@ -87,7 +101,8 @@ struct Loop {
 
 impl Loop {
     fn new(pool: &'static Pool) -> Self {
-        let parker = Arc::new(Parker { is_unparked: AtomicBool::new(false), unparks: Count::new(0) });
+        let parker =
+            Arc::new(Parker { is_unparked: AtomicBool::new(false), unparks: Count::new(0) });
         let resident = Resident::new(pool, Arc::clone(&parker) as Arc<dyn Unpark>);
         Self { resident, parker, parks: Cell::new(0) }
     }
@@ -96,13 +111,10 @@ impl Loop {
     fn turn(&self, poll: &mut impl FnMut(Tenant) -> bool) -> bool {
         self.resident.restore_stash();
         self.resident.receive();
-        let mut limit = self.resident.ready_len();
-        while let Some((_, tenant)) = self.resident.pop(&mut limit) {
-            if poll(tenant) {
-                return true;
-            }
-        }
-        false
+        (0..self.resident.ready_len()).any(|_| match self.resident.pop() {
+            Some(Popped::Ready(_, tenant)) => poll(tenant),
+            Some(Popped::Nothing) | None => false,
+        })
     }
 
     /// Turns, and sleeps where nothing is ready, until `poll` gives true.
@@ -116,9 +128,10 @@ impl Loop {
     }
 
     fn sleep(&self) {
-        // A read-modify-write, so that it reads what is latest though it orders nothing.
-        while !self.parker.is_unparked.swap(false, Relaxed) {
-            thread::yield_now();
+        let is_unparked = || self.parker.is_unparked.swap(false, Relaxed);
+        let mut sleeps = (0..PATIENCE).map(|_| thread::yield_now());
+        while !is_unparked() {
+            sleeps.next().expect(LOST);
         }
     }
 
@@ -175,6 +188,9 @@ fn a_local_and_a_remote_wake_queue_a_slot_once() {
         let remote = waker(&flags, 0, slot);
 
         slot.wake();
+        slot.wake();
+        event_loop.resident.receive();
+        assert_eq!(event_loop.resident.ready_len(), 1);
         let mut polls = 0;
         event_loop.run(|who| {
             assert_eq!(who, tenant(1));
@@ -403,8 +419,8 @@ fn two_loops_of_one_thread_are_both_unparked() {
 // ----- home hand-over against a late wake
 
 /// Runs a loop whose one task waits for a wake from another thread, beside whatever late wakes there are.
-/// Gives the slot it had.
-fn run_for_one_remote_wake(pool: &'static Pool) -> &'static Slot {
+/// Gives the home it was in.
+fn run_for_one_remote_wake(pool: &'static Pool) -> &'static Home {
     let event_loop = Loop::new(pool);
     let slot = event_loop.resident.lease(tenant(9));
     let flags = Flags::new(1);
@@ -415,16 +431,17 @@ fn run_for_one_remote_wake(pool: &'static Pool) -> &'static Slot {
     });
     remote.join().unwrap();
     slot.vacate();
-    slot
+    event_loop.resident.home()
 }
 
 #[test]
 fn a_late_wake_from_the_old_thread_meets_the_home_on_its_new_thread() {
-    static HANDED_OVER: Sight = Sight::new("the second loop had the first one's slot");
+    static HANDED_OVER: Sight = Sight::new("the second loop had the first one's home");
     static NOT_YET: Sight = Sight::new("the second loop was too early for the first one's home");
     check(|| {
         let pool = pool();
         let first = Loop::new(pool);
+        let home = first.resident.home();
         let stale = first.resident.lease(tenant(1));
         let second = thread::spawn(move || run_for_one_remote_wake(pool));
 
@@ -432,9 +449,9 @@ fn a_late_wake_from_the_old_thread_meets_the_home_on_its_new_thread() {
         stale.vacate();
         drop(first);
         stale.wake();
-        let reused = second.join().unwrap();
-        HANDED_OVER.seen_if(ptr::eq(stale, reused));
-        NOT_YET.seen_if(!ptr::eq(stale, reused));
+        let next = second.join().unwrap();
+        HANDED_OVER.seen_if(ptr::eq(home, next));
+        NOT_YET.seen_if(!ptr::eq(home, next));
     });
     HANDED_OVER.assert_seen();
     NOT_YET.assert_seen();
@@ -442,18 +459,19 @@ fn a_late_wake_from_the_old_thread_meets_the_home_on_its_new_thread() {
 
 #[test]
 fn a_late_wake_from_a_third_thread_meets_the_home_on_its_new_thread() {
-    static HANDED_OVER: Sight = Sight::new("the second loop had the first one's slot");
+    static HANDED_OVER: Sight = Sight::new("the second loop had the first one's home");
     check(|| {
         let pool = pool();
         let first = Loop::new(pool);
+        let home = first.resident.home();
         let stale = first.resident.lease(tenant(1));
         let late = thread::spawn(move || stale.wake());
         let second = thread::spawn(move || run_for_one_remote_wake(pool));
 
         stale.vacate();
         drop(first);
-        let reused = second.join().unwrap();
-        HANDED_OVER.seen_if(ptr::eq(stale, reused));
+        let next = second.join().unwrap();
+        HANDED_OVER.seen_if(ptr::eq(home, next));
         late.join().unwrap();
     });
     HANDED_OVER.assert_seen();
@@ -506,6 +524,7 @@ fn a_wake_that_meets_the_drop_of_the_loop_does_no_harm() {
         let parker = Arc::clone(&first.parker);
         stale.vacate();
         drop(first);
+        assert_eq!(Arc::strong_count(&parker), 1, "the unparker is let go");
 
         // The next loop here begins unparked, misses nothing, and sees no tenant but its own.
         let next = Loop::new(pool);
@@ -531,24 +550,50 @@ fn a_wake_that_meets_the_drop_of_the_loop_does_no_harm() {
 fn a_late_wake_after_the_thread_and_its_loop_is_harmless() {
     check(|| {
         let pool = pool();
+        // One slot is vacated in the ready queue, the other outside it.
         let stale = thread::spawn(move || {
             let event_loop = Loop::new(pool);
-            let slot = event_loop.resident.lease(tenant(1));
-            slot.wake();
-            slot.vacate();
-            slot
+            let slots = [1, 2].map(|number| event_loop.resident.lease(tenant(number)));
+            slots[0].wake();
+            slots.into_iter().for_each(Slot::vacate);
+            slots
         });
         let stale = stale.join().unwrap();
-        let late = thread::spawn(move || stale.wake());
-        stale.wake();
+        let late = thread::spawn(move || stale.iter().for_each(|slot| slot.wake()));
+        stale.iter().for_each(|slot| slot.wake());
         late.join().unwrap();
-        // The slot lies in the inbox of a home without a thread; the next holder sees it vacant.
+        // The slots lie in the inbox of a home without a thread; the next holder sees them vacant, once.
         let next = Loop::new(pool);
         assert!(!next.turn(&mut |who| panic!("{who:?} in a loop without tenants")));
-        let slot = next.resident.lease(tenant(2));
-        slot.wake();
-        next.run(|who| who == tenant(2));
-        slot.vacate();
+        let slots = [3, 4, 5].map(|number| next.resident.lease(tenant(number)));
+        for stale in stale {
+            assert!(slots.iter().any(|slot| ptr::eq(*slot, stale)), "a slot was lost");
+        }
+        slots.iter().for_each(|slot| slot.wake());
+        let mut polled = Vec::new();
+        next.run(|who| {
+            polled.push(who);
+            polled.len() == 3
+        });
+        assert_eq!(polled, [3, 4, 5].map(tenant));
+        slots.into_iter().for_each(Slot::vacate);
+    });
+}
+
+#[test]
+fn a_loop_that_went_while_it_was_parked_leaves_no_parking_behind() {
+    check(|| {
+        let pool = pool();
+        let first = Loop::new(pool);
+        let stale = first.resident.lease(tenant(1));
+        assert!(first.resident.park());
+        stale.vacate();
+        drop(first);
+
+        let next = Loop::new(pool);
+        thread::spawn(move || stale.wake()).join().unwrap();
+        assert_eq!(next.unparks(), 0, "the next loop did not park");
+        assert!(!next.resident.park(), "something came in");
     });
 }
 
@@ -568,7 +613,7 @@ fn what_two_threads_release_arrives_once_each() {
     check(|| {
         let (event_loop, control, id) = with_control();
         let home = event_loop.resident.home();
-        let timer = thread::spawn(move || home.release(id, Release::Timer(7)));
+        let timer = thread::spawn(move || home.release(id, Release::Source(7)));
         let source = thread::spawn(move || home.release(id, Release::Source(8)));
 
         let mut released = Vec::new();
@@ -578,7 +623,7 @@ fn what_two_threads_release_arrives_once_each() {
         });
         timer.join().unwrap();
         source.join().unwrap();
-        assert!(released.contains(&Release::Timer(7)) && released.contains(&Release::Source(8)));
+        assert!(released.contains(&Release::Source(7)) && released.contains(&Release::Source(8)));
         assert!(event_loop.resident.take_released().is_empty());
         event_loop.assert_unparked_once_a_sleep();
         control.vacate();
@@ -595,13 +640,13 @@ fn a_release_that_meets_the_drop_of_the_loop_does_no_harm() {
         let control = first.resident.lease(tenant(1));
         first.resident.set_control(control);
         let (home, id) = (first.resident.home(), first.resident.id());
-        let late = thread::spawn(move || home.release(id, Release::Timer(7)));
+        let late = thread::spawn(move || home.release(id, Release::Source(7)));
 
         first.resident.park();
         control.vacate();
         let released = first.resident.take_released();
         drop(first);
-        IN_TIME.seen_if(released == [Release::Timer(7)]);
+        IN_TIME.seen_if(released == [Release::Source(7)]);
         TOO_LATE.seen_if(released.is_empty());
 
         // The next loop in the same home has another id, and nothing of its was released.

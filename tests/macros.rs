@@ -86,9 +86,7 @@ async fn inner_attributes_hold_for_the_body() {
 async fn what_is_not_send_may_live_across_an_await() {
     let count = Rc::new(Cell::new(0));
     let counter = Rc::clone(&count);
-    monoloop::spawn(async move { counter.set(1) })
-        .await
-        .unwrap();
+    monoloop::spawn(async move { counter.set(1) }).await.unwrap();
     assert_eq!(count.get(), 1);
 }
 
@@ -199,7 +197,8 @@ fn every_call_has_a_loop_of_its_own_and_shuts_it_down() {
         monoloop::spawn(async move {
             let _owned = owned;
             pending::<()>().await;
-        });
+        })
+        .detach();
         watch
     }
 

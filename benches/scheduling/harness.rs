@@ -141,15 +141,10 @@ pub fn main(columns: &[Column], remark: &str) -> ExitCode {
 }
 
 fn print_table(columns: &[Column], remark: &str, options: &Options) -> ExitCode {
-    let wanted: Vec<_> = SCENARIOS
-        .iter()
-        .filter(|scenario| is_wanted(scenario, &options.words))
-        .collect();
+    let wanted: Vec<_> =
+        SCENARIOS.iter().filter(|scenario| is_wanted(scenario, &options.words)).collect();
     if wanted.is_empty() {
-        eprintln!(
-            "no scenario has {} in its title",
-            options.words.join(" or ")
-        );
+        eprintln!("no scenario has {} in its title", options.words.join(" or "));
         return ExitCode::FAILURE;
     }
     machine::print(columns, remark, options.quick);
@@ -181,10 +176,8 @@ fn take_samples(scenario: &Scenario, columns: &[Column], quick: bool) -> Vec<Opt
         Size::Fixed { rounds, .. } => rounds,
         Size::Calibrated { .. } => ROUNDS,
     };
-    let operations: Vec<_> = columns
-        .iter()
-        .map(|column| column.calibrate(scenario, quick))
-        .collect();
+    let operations: Vec<_> =
+        columns.iter().map(|column| column.calibrate(scenario, quick)).collect();
     let mut samples = vec![Vec::with_capacity(rounds); columns.len()];
     for round in 0..rounds {
         for place in 0..columns.len() {

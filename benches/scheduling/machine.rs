@@ -45,9 +45,7 @@ fn processor() -> Option<String> {
 
 fn kernel() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{} {}", std::env::consts::OS, release.trim())
-        .trim_end()
-        .to_owned()
+    format!("{} {}", std::env::consts::OS, release.trim()).trim_end().to_owned()
 }
 
 /// How many threads ran or wanted to, over the last minute.
@@ -62,10 +60,7 @@ fn compiler() -> String {
     output
         .ok()
         .and_then(|output| String::from_utf8(output.stdout).ok())
-        .map_or_else(
-            || String::from("unknown rustc"),
-            |text| text.trim().to_owned(),
-        )
+        .map_or_else(|| String::from("unknown rustc"), |text| text.trim().to_owned())
 }
 
 /// The versions of the packages behind the columns, as the lock file has them.

@@ -24,12 +24,7 @@ pub struct Table<'a> {
 impl<'a> Table<'a> {
     /// Prints the heads of the columns, a word on each line.
     pub fn begin(columns: &'a [Column], options: &'a Options) -> Self {
-        let table = Self {
-            columns,
-            options,
-            met: 0,
-            missed: Vec::new(),
-        };
+        let table = Self { columns, options, met: 0, missed: Vec::new() };
         let words = |line: usize| columns.iter().map(move |column| head(column.name)[line]);
         table.print("", words(0), "", "");
         table.print("", words(1), RATIO, "bar");
@@ -63,16 +58,12 @@ impl<'a> Table<'a> {
     fn judge(&mut self, scenario: &Scenario, figures: &Figures) -> String {
         let (limit, text) = match scenario.bar {
             None => return String::new(),
-            Some(Bar::BestPeer(times)) => (
-                figures.best_peer.map(|best| best * times),
-                format!("{times:.2} x best peer"),
-            ),
+            Some(Bar::BestPeer(times)) => {
+                (figures.best_peer.map(|best| best * times), format!("{times:.2} x best peer"))
+            }
             Some(Bar::Epoll(times)) => (
                 figures.floor.map(|floor| floor * times),
-                format!(
-                    "{times:.2} x epoll loop ({})",
-                    quotient(figures.ours, figures.floor)
-                ),
+                format!("{times:.2} x epoll loop ({})", quotient(figures.ours, figures.floor)),
             ),
             Some(Bar::Absolute(most)) => (Some(most), format!("{most:.0} bytes")),
         };
@@ -126,19 +117,10 @@ struct Figures {
 impl Figures {
     fn new(columns: &[Column], cells: &[Option<Summary>]) -> Self {
         let best = |role| {
-            let alike = columns
-                .iter()
-                .zip(cells)
-                .filter(|(column, _)| column.role == role);
-            alike
-                .filter_map(|(_, cell)| cell.map(|cell| cell.median))
-                .min_by(f64::total_cmp)
+            let alike = columns.iter().zip(cells).filter(|(column, _)| column.role == role);
+            alike.filter_map(|(_, cell)| cell.map(|cell| cell.median)).min_by(f64::total_cmp)
         };
-        Self {
-            ours: best(Role::Ours),
-            best_peer: best(Role::Peer),
-            floor: best(Role::Floor),
-        }
+        Self { ours: best(Role::Ours), best_peer: best(Role::Peer), floor: best(Role::Floor) }
     }
 }
 
@@ -146,9 +128,7 @@ impl Figures {
 fn quotient(number: Option<f64>, divisor: Option<f64>) -> String {
     number
         .zip(divisor)
-        .map_or(String::new(), |(number, divisor)| {
-            format!("{:.2}", number / divisor)
-        })
+        .map_or(String::new(), |(number, divisor)| format!("{:.2}", number / divisor))
 }
 
 /// The head of a column has two lines: its first word, and the rest.
@@ -158,8 +138,5 @@ fn head(name: &str) -> [&str; 2] {
 }
 
 fn width(column: &Column) -> usize {
-    head(column.name)
-        .map(str::len)
-        .into_iter()
-        .fold(CELL, usize::max)
+    head(column.name).map(str::len).into_iter().fold(CELL, usize::max)
 }

@@ -85,10 +85,7 @@ impl Config {
             Kind::Flag => argument.flag()?,
             Kind::Integer => argument.integer()?,
         };
-        self.settings.push(Setting {
-            method: argument.name,
-            value,
-        });
+        self.settings.push(Setting { method: argument.name, value });
         Ok(())
     }
 
@@ -111,10 +108,7 @@ impl Argument {
                 format!("expected an argument: {}", known_arguments()),
             ));
         };
-        Ok(Self {
-            name: name.clone(),
-            value: parse_value(name, &tokens[1..])?,
-        })
+        Ok(Self { name: name.clone(), value: parse_value(name, &tokens[1..])? })
     }
 
     fn kind(&self) -> Result<Kind, Error> {
@@ -155,10 +149,10 @@ impl Argument {
             {
                 Ok(value.clone())
             }
-            _ => Err(self.wrong_value(&format!(
-                "takes an integer literal, as in `{} = 61`",
-                self.name
-            ))),
+            _ => {
+                Err(self
+                    .wrong_value(&format!("takes an integer literal, as in `{} = 61`", self.name)))
+            }
         }
     }
 
@@ -185,16 +179,10 @@ fn parse_value(name: &Ident, after: &[TokenTree]) -> Result<Option<Vec<TokenTree
         [] => Ok(None),
         [equals] if is_punct(equals, '=') => {
             let tokens = [name.clone().into(), equals.clone()];
-            Err(Error::across(
-                &tokens,
-                format!("`{name} =` lacks its value"),
-            ))
+            Err(Error::across(&tokens, format!("`{name} =` lacks its value")))
         }
         [equals, value @ ..] if is_punct(equals, '=') => Ok(Some(value.to_vec())),
-        others => Err(Error::across(
-            others,
-            format!("expected `=` or `,` after `{name}`"),
-        )),
+        others => Err(Error::across(others, format!("expected `=` or `,` after `{name}`"))),
     }
 }
 
@@ -206,10 +194,7 @@ fn split_at_commas(arguments: TokenStream) -> Vec<Result<Vec<TokenTree>, Error>>
         if !is_punct(&token, ',') {
             piece.push(token);
         } else if piece.is_empty() {
-            pieces.push(Err(Error::at(
-                token.span(),
-                "expected an argument before this comma",
-            )));
+            pieces.push(Err(Error::at(token.span(), "expected an argument before this comma")));
         } else {
             pieces.push(Ok(std::mem::take(&mut piece)));
         }

@@ -15,11 +15,7 @@ pub(crate) struct Error {
 impl Error {
     /// Blames one token.
     pub(crate) fn at(span: Span, message: impl Into<String>) -> Self {
-        Self {
-            start: span,
-            end: span,
-            message: message.into(),
-        }
+        Self { start: span, end: span, message: message.into() }
     }
 
     /// Blames everything from the first to the last of `tokens`, or the macro itself if there are
@@ -30,11 +26,7 @@ impl Error {
             [first, .., last] => (first.span(), last.span()),
             [only] => (only.span(), only.span()),
         };
-        Self {
-            start,
-            end,
-            message: message.into(),
-        }
+        Self { start, end, message: message.into() }
     }
 
     /// The tokens that make the compiler report this error: `::core::compile_error! { "message" }`.
@@ -62,12 +54,9 @@ impl Error {
 
 /// `::`
 fn path_separator(span: Span) -> TokenStream {
-    [
-        TokenTree::from(punct(':', Spacing::Joint, span)),
-        punct(':', Spacing::Alone, span).into(),
-    ]
-    .into_iter()
-    .collect()
+    [TokenTree::from(punct(':', Spacing::Joint, span)), punct(':', Spacing::Alone, span).into()]
+        .into_iter()
+        .collect()
 }
 
 fn punct(character: char, spacing: Spacing, span: Span) -> Punct {

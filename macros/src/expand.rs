@@ -60,21 +60,14 @@ fn remove_second_test(function: &mut Function) -> Option<Error> {
     let second = function.attributes.remove(position);
     Some(Error::across(
         &second.tokens,
-        format!(
-            "`{}` makes this a test already: remove this attribute",
-            Macro::Test
-        ),
+        format!("`{}` makes this a test already: remove this attribute", Macro::Test),
     ))
 }
 
 /// What is emitted for an item that cannot be expanded: itself, but for `main`, since an `async`
 /// one would be refused again, by the compiler.
 fn stand_in(item: TokenStream) -> TokenStream {
-    if is_function_named(item.clone(), "main") {
-        code("fn main() {}")
-    } else {
-        item
-    }
+    if is_function_named(item.clone(), "main") { code("fn main() {}") } else { item }
 }
 
 fn outer_function(function: Function, config: Config) -> TokenStream {
@@ -126,10 +119,7 @@ fn run_on_new_loop(name: &Ident, config: Config) -> TokenStream {
 fn setting(setting: Setting) -> TokenStream {
     let mut call = code(".");
     call.extend([TokenTree::from(setting.method)]);
-    call.extend([TokenTree::from(Group::new(
-        Delimiter::Parenthesis,
-        setting.value.into(),
-    ))]);
+    call.extend([TokenTree::from(Group::new(Delimiter::Parenthesis, setting.value.into()))]);
     call
 }
 
@@ -142,10 +132,7 @@ fn run(name: &Ident) -> TokenStream {
         TokenTree::from(group)
     };
     let future = [name.clone().into(), parentheses(TokenStream::new())];
-    [
-        TokenTree::from(Ident::new("run", name.span())),
-        parentheses(future.into_iter().collect()),
-    ]
-    .into_iter()
-    .collect()
+    [TokenTree::from(Ident::new("run", name.span())), parentheses(future.into_iter().collect())]
+        .into_iter()
+        .collect()
 }

@@ -74,18 +74,14 @@ impl Attribute {
 /// Whether the item is a function that has this name.
 pub(crate) fn is_function_named(item: TokenStream, name: &str) -> bool {
     let tokens = flatten(item);
-    tokens
-        .windows(2)
-        .any(|pair| is_word(&pair[0], "fn") && is_word(&pair[1], name))
+    tokens.windows(2).any(|pair| is_word(&pair[0], "fn") && is_word(&pair[1], name))
 }
 
 fn take_attributes(cursor: &mut Cursor) -> Vec<Attribute> {
     let mut attributes = Vec::new();
     while let Some(pound) = cursor.next_if(|token| is_punct(token, '#')) {
         if let Some(brackets) = cursor.next_if(|token| is_group(token, Delimiter::Bracket)) {
-            attributes.push(Attribute {
-                tokens: [pound, brackets],
-            });
+            attributes.push(Attribute { tokens: [pound, brackets] });
         }
     }
     attributes
@@ -93,9 +89,8 @@ fn take_attributes(cursor: &mut Cursor) -> Vec<Attribute> {
 
 fn take_visibility(cursor: &mut Cursor) -> TokenStream {
     let word = cursor.next_if(|token| is_word(token, "pub"));
-    let scope = word
-        .is_some()
-        .then(|| cursor.next_if(|token| is_group(token, Delimiter::Parenthesis)));
+    let scope =
+        word.is_some().then(|| cursor.next_if(|token| is_group(token, Delimiter::Parenthesis)));
     word.into_iter().chain(scope.flatten()).collect()
 }
 
@@ -141,10 +136,7 @@ fn check_qualifiers(
         let message = format!("a function under `{by}` must be `async`");
         Error::at(fn_token.span(), message)
     })?;
-    Ok(Qualifiers {
-        async_token,
-        fn_token,
-    })
+    Ok(Qualifiers { async_token, fn_token })
 }
 
 fn take_name(cursor: &mut Cursor, by: Macro) -> Result<Ident, Error> {
@@ -211,10 +203,7 @@ fn split_off_body(mut rest: Vec<TokenTree>, by: Macro) -> Result<(TokenStream, G
         Some([TokenTree::Group(body)]) if body.delimiter() == Delimiter::Brace => {
             Ok((rest.into_iter().collect(), body.clone()))
         }
-        _ => Err(Error::across(
-            last.as_slice(),
-            format!("a function under `{by}` needs a body"),
-        )),
+        _ => Err(Error::across(last.as_slice(), format!("a function under `{by}` needs a body"))),
     }
 }
 

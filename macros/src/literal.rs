@@ -48,9 +48,7 @@ mod tests {
 
     #[test]
     fn integers_in_every_base_and_with_suffixes_are_integers() {
-        for text in [
-            "0", "128", "1_000", "7u32", "7_usize", "0xff", "0o17", "0b1",
-        ] {
+        for text in ["0", "128", "1_000", "7u32", "7_usize", "0xff", "0o17", "0b1"] {
             assert!(is_integer(text), "{text}");
         }
     }
@@ -81,9 +79,7 @@ mod tests {
 
     #[test]
     fn what_is_no_path_has_no_segments() {
-        for text in [
-            "", "::", "a::", "a::::b", "a-b", "1a", "a b", "a:b", "_", "a<b>",
-        ] {
+        for text in ["", "::", "a::", "a::::b", "a-b", "1a", "a b", "a:b", "_", "a<b>"] {
             assert_eq!(path_segments(text), None, "{text}");
         }
     }

@@ -35,11 +35,7 @@ impl Cursor {
 
     /// Takes the next token if it satisfies `wanted`.
     pub(crate) fn next_if(&mut self, wanted: impl FnOnce(&TokenTree) -> bool) -> Option<TokenTree> {
-        if wanted(self.peek()?) {
-            self.tokens.pop()
-        } else {
-            None
-        }
+        if wanted(self.peek()?) { self.tokens.pop() } else { None }
     }
 
     /// All that is left, exactly as it was written.

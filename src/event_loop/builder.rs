@@ -5,9 +5,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::EventLoop;
 use super::core::{Config, Core};
 use super::error::ErrorReport;
-use super::EventLoop;
 
 /// Sets a loop up; made by [`EventLoop::builder`].
 ///

@@ -81,7 +81,7 @@ fn no_loop(what: &str) -> ! {
 fn absence(what: &str, location: &Location<'_>) -> String {
     format!(
         "`{what}` called at {location} with no event loop running on this thread: call it inside \
-         `monoloop::run(..)` or `EventLoop::run(..)`"
+         the future given to `monoloop::run` or `EventLoop::run`, as in `run(async {{ .. }})`"
     )
 }
 

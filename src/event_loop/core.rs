@@ -103,42 +103,32 @@ impl Core {
     pub(super) fn turn(&self, limit: Option<Duration>) -> io::Result<()> {
         self.executor.receive();
         self.fire_timers();
-        self.poll_tasks();
+        let ready = self.executor.ready_len();
+        let polled = self.executor.poll_ready(ready.min(self.pace.stretch()), || false);
+        self.pace.count(polled);
         if self.executor.ready_len() == 0 { self.wait(limit) } else { self.look_around() }
     }
 
-    /// Turns until `is_done`, which is asked after each round of polls.
+    /// Turns until `is_done`, which is asked after each poll.
     ///
-    /// Rounds follow one another without looking at timers until the clock is read again: before that, none
-    /// can have become due.
+    /// Step 3 goes on with tasks that became ready in it, up to the next look at the clock: no timer can be
+    /// due before that, and the order is the same as if further turns polled them.
     #[inline]
     pub(super) fn turn_until(&self, is_done: impl Fn() -> bool) -> io::Result<()> {
         loop {
             self.executor.receive();
             self.fire_timers();
-            loop {
-                self.poll_tasks();
-                if is_done() {
-                    return Ok(());
-                }
-                if self.executor.ready_len() == 0 {
-                    self.wait(None)?;
-                    break;
-                }
-                if self.pace.is_clock_due() {
-                    self.look_around()?;
-                    break;
-                }
-                self.executor.receive();
+            let polled = self.executor.poll_ready(self.pace.stretch(), &is_done);
+            self.pace.count(polled);
+            if is_done() {
+                return Ok(());
+            }
+            if self.executor.ready_len() == 0 {
+                self.wait(None)?;
+            } else {
+                self.look_around()?;
             }
         }
-    }
-
-    /// Step 3.
-    #[inline]
-    fn poll_tasks(&self) {
-        let polled = self.executor.poll_ready(self.pace.stretch());
-        self.pace.count(polled);
     }
 
     /// Tasks are ready: looks at the clock and at I/O only if that is due.

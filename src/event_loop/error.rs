@@ -44,7 +44,8 @@ impl ErrorReport {
             Incident::Task(TaskPanic { task, payload }) => match task.kind() {
                 Kind::Callback => Self::CallbackPanic { location: task.location(), payload },
                 Kind::Task | Kind::Internal => {
-                    let now = context::try_with(|core| core.executor.now()).unwrap_or(task.spawned());
+                    let now =
+                        context::try_with(|core| core.executor.now()).unwrap_or(task.spawned());
                     Self::TaskPanic { task: TaskInfo::of(&task, now), payload }
                 }
             },

@@ -24,9 +24,12 @@ pub(crate) struct Remote {
     guards: AtomicUsize,
 }
 
+/// What to do on the loop's thread; it is told where it was handed over.
+type Run = dyn FnOnce(&Core, &'static Location<'static>) + Send;
+
 /// A closure from another thread, and where it was handed over.
 struct Job {
-    run: Box<dyn FnOnce(&Core, &'static Location<'static>) + Send>,
+    run: Box<Run>,
     location: &'static Location<'static>,
 }
 

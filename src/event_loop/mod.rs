@@ -49,11 +49,11 @@ pub use error::ErrorReport;
 pub use handle::{Handle, LoopClosed, WorkGuard};
 pub use shutdown::ShutdownReport;
 
-pub(crate) use self::core::Core;
 use self::context::Entered;
+pub(crate) use self::core::Core;
 use crate::executor::JoinHandle;
-use crate::time::Sleep;
 use crate::executor::task::{Outcome, RawJoin};
+use crate::time::Sleep;
 
 /// Runs a future to its end on a new event loop, then shuts the loop down.
 ///

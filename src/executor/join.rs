@@ -14,7 +14,8 @@ use super::task::{Outcome, Payload, RawJoin, TaskRef};
 ///
 /// Dropping the handle *detaches* the task: it runs on, and its output is dropped when it ends. A panic
 /// that nobody can join any more goes to the loop's error hook, once: when the task ends if the handle is
-/// gone already, else when the handle is dropped unread.
+/// gone already, else when the handle is dropped unread. Awaiting the handle counts as reading: an error that
+/// is then ignored is not reported.
 ///
 /// The handle belongs to the loop's thread (it is not `Send`), may outlive the loop (a task that the
 /// loop dropped counts as cancelled), and may be awaited on any executor of that thread.
@@ -37,7 +38,7 @@ use super::task::{Outcome, Payload, RawJoin, TaskRef};
 /// });
 /// ```
 #[doc(alias = "Task")]
-#[must_use = "a dropped handle detaches its task; use `drop(handle)` to say so"]
+#[must_use = "a dropped handle detaches its task: say so with `detach`"]
 pub struct JoinHandle<T> {
     join: RawJoin<T>,
 }
@@ -61,6 +62,11 @@ impl<T> JoinHandle<T> {
     #[doc(alias = "cancel")]
     pub fn abort(&self) -> bool {
         self.join.task().abort()
+    }
+
+    /// Lets the task run on by itself, as dropping the handle does. A panic of it goes to the error hook.
+    pub fn detach(self) {
+        drop(self);
     }
 
     /// Returns a handle that can abort the task, and nothing else.
@@ -267,7 +273,7 @@ impl JoinError {
 }
 
 /// The text of a panic, if it has one.
-pub(crate) fn panic_message<'a>(payload: &'a (dyn Any + Send)) -> &'a str {
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
     if let Some(text) = payload.downcast_ref::<&'static str>() {
         text
     } else if let Some(text) = payload.downcast_ref::<String>() {

@@ -25,7 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use task::{Header, Kind, Named, Payload, RawJoin, Seed, TaskRef};
-use wake::{Home, LoopId, Pool, Release, Resident, Slot, Unpark, WakeRef};
+use wake::{Home, LoopId, Pool, Popped, Release, Resident, Slot, Unpark, WakeRef};
 
 /// A panic that nobody will join.
 pub(crate) struct TaskPanic {
@@ -174,7 +174,8 @@ impl Executor {
             return self.refuse(future, location);
         }
         // SAFETY: the future is `'static`, and so is its output.
-        let (task, join) = unsafe { TaskRef::new(future, Named(name), self.seed(location, Kind::Task)) };
+        let (task, join) =
+            unsafe { TaskRef::new(future, Named(name), self.seed(location, Kind::Task)) };
         self.admit(task);
         join
     }
@@ -212,10 +213,14 @@ impl Executor {
     }
 
     /// Spawns the task that serves what comes from elsewhere. It is not shown, and woken by `Release`s.
-    pub(crate) fn spawn_control<F: Future<Output = ()> + 'static>(&self, future: F) -> &'static Slot {
+    pub(crate) fn spawn_control<F: Future<Output = ()> + 'static>(
+        &self,
+        future: F,
+    ) -> &'static Slot {
         let location = Location::caller();
         // SAFETY: the future is `'static`, and so is its output.
-        let (task, _join) = unsafe { TaskRef::new(future, (), self.seed(location, Kind::Internal)) };
+        let (task, _join) =
+            unsafe { TaskRef::new(future, (), self.seed(location, Kind::Internal)) };
         let slot = self.admit(task);
         self.resident.set_control(slot);
         slot
@@ -297,18 +302,24 @@ impl Executor {
         self.resident.restore_stash();
     }
 
-    /// Polls ready tasks in the order they became ready: at most `limit` queue entries, and none that
-    /// were not ready when this began. Gives how many entries it went through.
-    #[inline]
-    pub(crate) fn poll_ready(&self, limit: usize) -> usize {
-        let begin = limit.min(self.ready_len());
-        let mut left = begin;
-        while let Some((slot, tenant)) = self.resident.pop(&mut left) {
-            self.shared.allowance.set(Self::ALLOWANCE);
-            // SAFETY: it is the slot's tenant, and tenants leave when they are over.
-            unsafe { TaskRef::poll(tenant, slot, &self.shared) };
+    /// Polls ready tasks in the order they became ready, until `limit` queue entries were gone through, none
+    /// is left, or `is_done`. Gives how many entries it went through.
+    #[inline(always)]
+    pub(crate) fn poll_ready(&self, limit: usize, is_done: impl Fn() -> bool) -> usize {
+        let mut polled = 0;
+        while polled < limit {
+            let Some(popped) = self.resident.pop() else { break };
+            polled += 1;
+            if let Popped::Ready(slot, tenant) = popped {
+                self.shared.allowance.set(Self::ALLOWANCE);
+                // SAFETY: it is the slot's tenant, and tenants leave when they are over.
+                unsafe { TaskRef::poll(tenant, slot, &self.shared) };
+                if is_done() {
+                    break;
+                }
+            }
         }
-        begin - left
+        polled
     }
 
     /// Counts an operation of the running task that might succeed for ever. False: it has done enough,

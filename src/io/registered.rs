@@ -168,7 +168,8 @@ impl<S: Source> Registered<S> {
             match operation(self.get()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let cleared = self.with_core(|core| core.reactor.clear_ready(self.key, direction));
+                    let cleared =
+                        self.with_core(|core| core.reactor.clear_ready(self.key, direction));
                     return cleared.err().map(Err);
                 }
                 result => return Some(result),
@@ -235,9 +236,10 @@ impl<S: Source> Future for Readiness<'_, S> {
         let (registered, direction, waiter) = (self.registered, self.direction, self.waiter);
         let (key, waker) = (registered.key, cx.waker());
         let polled = registered.with_core(|core| match waiter {
-            Some(waiter) => core.reactor.is_waiting(key, direction, waiter, waker).map(|waits| {
-                if waits { Waited::Still(waiter) } else { Waited::Through }
-            }),
+            Some(waiter) => core
+                .reactor
+                .is_waiting(key, direction, waiter, waker)
+                .map(|waits| if waits { Waited::Still(waiter) } else { Waited::Through }),
             None if !core.executor.may_proceed() => Ok(Waited::MustGiveWay),
             None => core.reactor.wait_ready(key, direction, waker).map(|waiter| {
                 core.io_is_awaited();
@@ -281,4 +283,3 @@ impl<S: Source> Drop for Readiness<'_, S> {
         }
     }
 }
-

@@ -93,7 +93,8 @@ impl sealed::Sealed for str {
         let Some((host, port)) = self.rsplit_once(':') else {
             return Err(invalid(&format!("{self:?} is not of the form host:port")));
         };
-        let port = port.parse().map_err(|_| invalid(&format!("{port:?} in {self:?} is not a port")))?;
+        let port =
+            port.parse().map_err(|_| invalid(&format!("{port:?} in {self:?} is not a port")))?;
         (host, port).target()
     }
 }

@@ -181,11 +181,7 @@ impl Reactor {
         }
     }
 
-    fn with_source<R>(
-        &self,
-        key: SourceKey,
-        f: impl FnOnce(&mut Source) -> R,
-    ) -> io::Result<R> {
+    fn with_source<R>(&self, key: SourceKey, f: impl FnOnce(&mut Source) -> R) -> io::Result<R> {
         match self.sources.borrow_mut().get_mut(key.index as usize) {
             Some(source) if source.generation == key.generation => Ok(f(source)),
             _ => Err(io::Error::other("the source is no longer registered")),
@@ -252,7 +248,8 @@ impl Reactor {
         waker: &Waker,
     ) -> io::Result<bool> {
         let new = WakeRef::new(waker);
-        let old = self.with_source(key, |source| source.side(direction).swap_waiter(waiter, new))?;
+        let old =
+            self.with_source(key, |source| source.side(direction).swap_waiter(waiter, new))?;
         Ok(old.is_some())
     }
 
@@ -286,7 +283,8 @@ impl Reactor {
             )
         )) {
             // A stale key has nothing to clear.
-            let _gone = self.with_source(key, |source| source.side(direction).clear_unless_closed());
+            let _gone =
+                self.with_source(key, |source| source.side(direction).clear_unless_closed());
         }
     }
 

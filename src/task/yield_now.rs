@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 /// monoloop::run(async {
 ///     let ran = Rc::new(Cell::new(false));
 ///     let flag = Rc::clone(&ran);
-///     drop(monoloop::spawn(async move { flag.set(true) }));
+///     monoloop::spawn(async move { flag.set(true) }).detach();
 ///     assert!(!ran.get());
 ///     monoloop::yield_now().await;
 ///     assert!(ran.get());

@@ -46,10 +46,24 @@
 //!   there is no overflow list and no deadline is too far. `u64::MAX` alone stands for "never" and is
 //!   kept outside the levels.
 //!
+//! # The newest timer
+//!
+//! Many a timeout is over in the same turn: what it guards is ready at once. So the newest timer is
+//! not put into a slot. It waits beside the wheel, is *fresh*, until
+//!
+//! * it is removed, which then is no more than forgetting it; or
+//! * another timer is inserted, or its own deadline is reached: only now is it *settled*, which is to
+//!   find it a place in memory and link it into its slot, as seen from the position by then.
+//!
+//! Asking for the next deadline compares with that of the fresh timer and settles nothing, so a lone
+//! timeout stays fresh over as many turns as it lasts. A key names the place that its timer is going to
+//! have; that one is reserved in advance, and therefore inserting a timer touches no other memory than
+//! the wheel's own. Timers that stay pay for it: they are moved once, from beside the wheel.
+//!
 //! # Time passing
 //!
 //! Each slot keeps a lower bound of its deadlines, so the wheel knows the next deadline to the
-//! nanosecond, however coarse the slot. [`Wheel::expire`] with nothing due is one comparison.
+//! nanosecond, however coarse the slot. [`Wheel::expire`] with nothing due is two comparisons.
 //! Otherwise it takes slots from the front for as long as their bound has been reached:
 //!
 //! ```text
@@ -78,8 +92,8 @@
 //! * tokio, `tokio/src/runtime/time/wheel/`: choosing the level by exclusive-or with the position.
 //!
 //! Ours differs in the bounds per slot (exact wake-ups from coarse slots, and opening them late), in
-//! taking passed slots of any level without a cascade, in the sorted expiry, and in
-//! linking entries by slab index, which needs neither pinning nor unsafe code.
+//! taking passed slots of any level without a cascade, in the sorted expiry, in the fresh timer, and in
+//! linking entries by index into one `Vec`, which needs neither pinning nor unsafe code.
 
 mod wheel;
 

@@ -43,6 +43,11 @@ fn key_is_eight_bytes_with_room_for_none() {
 }
 
 #[test]
+fn entry_is_32_bytes_and_the_payload() {
+    assert_eq!(Wheel::<[u64; 2]>::PLACE_SIZE, 32 + 16);
+}
+
+#[test]
 fn timer_expires_at_its_deadline_and_not_a_nanosecond_before() {
     let deadlines = (0..8).flat_map(|level| {
         let edge = 5 * span(level);
@@ -139,11 +144,7 @@ fn time_does_not_go_back() {
     assert_eq!(expire(&mut wheel, 20), [80]);
     assert_eq!(expire(&mut wheel, 149), []);
     wheel.insert(149, 3, 149);
-    assert_eq!(
-        expire(&mut wheel, 0),
-        [149],
-        "a call with nothing due counts too"
-    );
+    assert_eq!(expire(&mut wheel, 0), [149], "a call with nothing due counts too");
 }
 
 #[test]
@@ -192,12 +193,93 @@ fn removed_timer_leaves_the_wheel() {
         assert_eq!(wheel.len(), 2);
         wheel.assert_consistent();
         let left = expire(&mut wheel, span(2) + 2);
-        assert_eq!(
-            left,
-            Vec::from_iter((0..3).filter(|&n| n != removed as u64))
-        );
+        assert_eq!(left, Vec::from_iter((0..3).filter(|&n| n != removed as u64)));
         wheel = Wheel::new();
     }
+}
+
+#[test]
+fn timer_removed_at_once_never_enters_a_slot() {
+    let mut wheel = wheel_of([span(2) + 20, span(2) + 30]);
+    for deadline in [0, 7, span(2) + 10, span(2) + 25, span(7), u64::MAX] {
+        let survivor = wheel.insert(span(3), 2, span(3));
+        let key = wheel.insert(deadline, 3, deadline);
+        assert!(wheel.has_fresh());
+        let earliest = deadline.min(span(2) + 20);
+        assert_eq!(wheel.next_deadline(), Some(earliest));
+        assert_eq!(wheel.exact_next_deadline(), Some(earliest));
+        assert_eq!(wheel.get_mut(key), Some(&mut deadline.clone()));
+        assert!(wheel.has_fresh(), "looking at it settles it");
+        assert_eq!(wheel.len(), 4);
+        assert_eq!(wheel.remove(key), Some(deadline));
+        assert!(!wheel.has_fresh());
+        wheel.assert_consistent();
+        assert_eq!(wheel.get_mut(key), None);
+        assert_eq!(wheel.remove(key), None);
+        // Not even the lower bound remembers it.
+        assert_eq!(wheel.next_deadline(), Some(span(2) + 20));
+        assert_eq!(wheel.remove(survivor), Some(span(3)));
+    }
+    assert_eq!(
+        expire(&mut wheel, u64::MAX),
+        [span(2) + 20, span(2) + 30],
+        "what was removed came back"
+    );
+}
+
+#[test]
+fn newest_timer_expires_in_order_with_the_others() {
+    for (newest, expected) in [(5, [5, 10, 20]), (15, [10, 15, 20]), (20, [10, 20, 20])] {
+        let mut wheel = wheel_of([10, 20, newest]);
+        assert!(wheel.has_fresh());
+        assert_eq!(expire(&mut wheel, 20), expected);
+        assert!(wheel.is_empty());
+    }
+}
+
+#[test]
+fn newest_timer_waits_while_others_expire() {
+    let mut wheel = wheel_of([10, span(1), 5 * span(3), span(5)]);
+    for now in [10, span(1) + 9, 5 * span(3)] {
+        assert_eq!(expire(&mut wheel, now).len(), 1);
+        assert!(wheel.has_fresh());
+        assert_eq!(wheel.exact_next_deadline().is_some(), !wheel.is_empty());
+    }
+    // The position is far from where it was when this one was inserted.
+    assert_eq!(wheel.next_deadline(), Some(span(5)));
+    assert_eq!(expire(&mut wheel, span(5) - 1), []);
+    assert_eq!(expire(&mut wheel, span(5)), [span(5)]);
+}
+
+#[test]
+fn newest_timer_keeps_its_place_while_others_leave_theirs() {
+    let mut wheel = Wheel::new();
+    let old = [0, 1, 2].map(|n| wheel.insert(50 + n, n, n));
+    let newest = wheel.insert(60, 3, 3);
+    for (n, &key) in old.iter().enumerate() {
+        assert_eq!(wheel.remove(key), Some(n as u64));
+        wheel.assert_consistent();
+    }
+    let newer = [4, 5, 6, 7].map(|n| wheel.insert(60 + n, n, n));
+    wheel.assert_consistent();
+    assert_eq!(wheel.get_mut(newest), Some(&mut 3));
+    assert!(old.iter().all(|&key| wheel.remove(key).is_none()));
+    assert_eq!(wheel.remove(newest), Some(3));
+    assert_eq!(wheel.remove(newer[3]), Some(7));
+    assert_eq!(expire(&mut wheel, 100), [4, 5, 6]);
+}
+
+#[test]
+fn newest_timer_may_be_one_that_never_fires() {
+    let mut wheel = Wheel::new();
+    let never = wheel.insert(u64::MAX, 0, "never");
+    assert_eq!(wheel.next_deadline(), None);
+    assert_eq!(wheel.exact_next_deadline(), None);
+    assert_eq!(expire(&mut wheel, u64::MAX), [] as [&str; 0]);
+    assert_eq!(wheel.len(), 1);
+    assert_eq!(wheel.remove(never), Some("never"));
+    assert!(wheel.is_empty());
+    wheel.assert_consistent();
 }
 
 #[test]
@@ -249,6 +331,19 @@ fn stale_key_finds_nothing() {
 }
 
 #[test]
+fn key_of_the_same_generation_in_another_place_finds_nothing() {
+    // As a stale key looks once the generations have wrapped.
+    let mut wheel = Wheel::new();
+    for n in 0..3 {
+        let key = wheel.insert(5, n, n);
+        let elsewhere = Key::from_bits(key.to_bits() ^ 1).unwrap();
+        assert_eq!(wheel.get_mut(elsewhere), None);
+        assert_eq!(wheel.remove(elsewhere), None);
+        assert_eq!(wheel.get_mut(key), Some(&mut n.clone()));
+    }
+}
+
+#[test]
 fn generations_wrap_without_mixing_up_keys() {
     let mut wheel = Wheel::new();
     wheel.exhaust_generations();
@@ -280,14 +375,7 @@ fn position_lagging_behind_the_time_delays_nothing() {
     let mut wheel = wheel_of([far]);
     let now = 5 * span(4) + 3 * span(3);
     assert_eq!(expire(&mut wheel, now), []);
-    for deadline in [
-        now + 1,
-        now + span(0),
-        now - 1,
-        now + span(2),
-        far - 1,
-        far + 1,
-    ] {
+    for deadline in [now + 1, now + span(0), now - 1, now + span(2), far - 1, far + 1] {
         wheel.insert(deadline, 1, deadline);
         wheel.assert_consistent();
     }
@@ -313,6 +401,7 @@ fn a_million_timers_expire_in_order_and_give_their_memory_back() {
         let before = due.len();
         let now = deadline + random.below(span(2));
         wheel.expire(now, &mut due);
+        assert!(before < due.len(), "nothing was due at {deadline}");
         assert!(due[before..].iter().all(|&(deadline, _)| deadline <= now));
     }
     assert!(due.is_sorted());
@@ -338,6 +427,30 @@ fn a_million_cancelled_timers_leave_nothing_behind() {
     // Memory was given back, yet the old keys are still recognised.
     wheel.insert(1, 0, 1);
     assert!(keys.iter().all(|&key| wheel.remove(key).is_none()));
+}
+
+#[test]
+fn memory_is_given_back_when_the_newest_timer_goes_last() {
+    let many = |wheel: &mut Wheel<u64>| [(); 3000].map(|()| wheel.insert(1 << 40, 0, 0));
+    for is_expired in [false, true] {
+        let mut wheel = Wheel::new();
+        let old = many(&mut wheel);
+        let newest = wheel.insert(1 << 41, 1, 1);
+        assert!(old.iter().all(|&key| wheel.remove(key).is_some()));
+        assert_eq!(wheel.len(), 1);
+        wheel.assert_consistent();
+        assert_eq!(wheel.get_mut(newest), Some(&mut 1));
+        if is_expired {
+            assert_eq!(expire(&mut wheel, 1 << 41), [1]);
+        } else {
+            assert_eq!(wheel.remove(newest), Some(1));
+        }
+        assert!(wheel.capacity() <= 1024, "{} kept", wheel.capacity());
+        wheel.assert_consistent();
+        let keys = many(&mut wheel);
+        assert!(old.iter().all(|&key| wheel.remove(key).is_none()));
+        assert!(keys.iter().all(|&key| wheel.remove(key).is_some()));
+    }
 }
 
 #[test]
@@ -451,9 +564,7 @@ impl Comparison {
     /// A time beside the border of two slots.
     fn edge(&self, random: &mut Random) -> u64 {
         let span = span(random.below(8) as u32);
-        let border = (self.now / span)
-            .saturating_add(1 + random.below(64))
-            .saturating_mul(span);
+        let border = (self.now / span).saturating_add(1 + random.below(64)).saturating_mul(span);
         border.saturating_add(random.below(3)).saturating_sub(1)
     }
 
@@ -461,9 +572,7 @@ impl Comparison {
         let next = self.wheel.next_deadline().unwrap_or(self.now);
         match random.below(64) {
             0 => random.magnitude(64),
-            1..8 => self
-                .edge(random)
-                .min(self.now.saturating_add(1 << self.bits)),
+            1..8 => self.edge(random).min(self.now.saturating_add(1 << self.bits)),
             // As a loop does it: at the next deadline, just before it, soon after it.
             8..24 => next,
             24..32 => next.saturating_sub(1),
@@ -480,22 +589,32 @@ impl Comparison {
         assert!(before.is_none(), "the test repeats a sequence");
     }
 
-    /// Removes one of the newer ones, which may or may not be alive.
+    /// Removes one of the newer ones, often the newest, which may or may not be alive.
     fn remove(&mut self, random: &mut Random) {
         if self.keys.is_empty() {
             return;
         }
-        let recent = 1 + random.magnitude(16) as usize % self.keys.len();
+        let recent = match random.below(3) {
+            0 => 1,
+            _ => 1 + random.magnitude(16) as usize % self.keys.len(),
+        };
+        let expected = self.look(recent);
+        let (key, place) = self.keys[self.keys.len() - recent];
+        assert_eq!(self.wheel.remove(key), expected);
+        if expected.is_some() {
+            self.model.remove(&place);
+        }
+    }
+
+    /// Looks at the `recent`th newest, the newest being the first.
+    fn look(&mut self, recent: usize) -> Option<u64> {
         let (key, place) = self.keys[self.keys.len() - recent];
         let expected = match self.model.get(&place) {
             Some(&(id, alive)) if alive == key => Some(id),
             _ => None,
         };
         assert_eq!(self.wheel.get_mut(key).copied(), expected);
-        assert_eq!(self.wheel.remove(key), expected);
-        if expected.is_some() {
-            self.model.remove(&place);
-        }
+        expected
     }
 
     fn expire(&mut self, now: u64) {
@@ -523,6 +642,9 @@ impl Comparison {
         let bound = self.wheel.next_deadline();
         assert_eq!(bound.is_some(), earliest.is_some());
         assert!(bound <= earliest, "{bound:?} is after {earliest:?}");
+        if !self.keys.is_empty() {
+            self.look(1);
+        }
         if random.below(512) == 0 {
             self.wheel.assert_consistent();
         }

@@ -3,8 +3,6 @@
 use std::mem;
 use std::num::NonZeroU32;
 
-use slab::Slab;
-
 /// Deadlines that differ only in this many low bits share a slot of the lowest level: 65.5 us.
 const TICK_BITS: u32 = 16;
 /// Bits of a tick that one level looks at.
@@ -19,7 +17,7 @@ const _: () = assert!(
     "the levels must cover every deadline"
 );
 
-/// The end of a list, where an entry's index is expected.
+/// The end of a list, where an index into [`Wheel::places`] is expected.
 const NIL: u32 = u32::MAX;
 /// [`Entry::slot`] of an entry that is in no list because it never fires.
 const UNLINKED: u32 = u32::MAX;
@@ -30,8 +28,21 @@ const KEPT_CAPACITY: usize = 1024;
 
 /// A hierarchical timing wheel; the [module](super) explains it.
 pub(crate) struct Wheel<T> {
-    /// All entries: those linked into slots and those that never fire.
-    entries: Slab<Entry<T>>,
+    /// The newest timer, until another one is inserted or its deadline is reached: most are removed
+    /// before that, and so never see a slot.
+    fresh: Option<Fresh<T>>,
+    /// The deadline of `fresh`; [`NEVER`] if there is none.
+    fresh_deadline: u64,
+    /// The index that `fresh` has in its key and will have in `places`, or else the next fresh timer.
+    ///
+    /// Vacant, and not in the list of `vacant`; the length of `places` if it has yet to grow.
+    reserved: u32,
+    /// The first of the other vacant places, or [`NIL`].
+    vacant: u32,
+    /// How many places are taken.
+    taken: u32,
+    /// All other entries: those linked into slots and those that never fire.
+    places: Vec<Place<T>>,
     /// The slots of level 0, then those of level 1, and so on.
     slots: Box<[Slot; LEVELS * SLOTS_PER_LEVEL]>,
     /// Per level, the slots that are not empty.
@@ -47,7 +58,7 @@ pub(crate) struct Wheel<T> {
     position: u64,
     /// The latest time that `expire` was told.
     now: u64,
-    /// `min` of the first slot in use, or [`NEVER`]: no entry has an earlier deadline.
+    /// `min` of the first slot in use, or [`NEVER`]: no entry in a slot has an earlier deadline.
     next: u64,
     /// The generation of the newest key.
     generation: NonZeroU32,
@@ -76,10 +87,7 @@ impl Key {
     /// The key that [`to_bits`](Self::to_bits) gave; `None` for a number that is no key's.
     pub(crate) fn from_bits(bits: u64) -> Option<Self> {
         let generation = NonZeroU32::new((bits >> 32) as u32)?;
-        Some(Self {
-            index: bits as u32,
-            generation,
-        })
+        Some(Self { index: bits as u32, generation })
     }
 }
 
@@ -95,6 +103,20 @@ struct Slot {
     tail: u32,
 }
 
+/// A timer that is in no slot yet.
+struct Fresh<T> {
+    sequence: u64,
+    generation: NonZeroU32,
+    value: T,
+}
+
+/// Where an entry is kept.
+enum Place<T> {
+    Taken(Entry<T>),
+    /// The next of the list of vacant places, or [`NIL`].
+    Vacant(u32),
+}
+
 /// One timer.
 ///
 /// Kept small, as a wheel of many timers spends its time on cache misses: 32 bytes and the payload.
@@ -104,8 +126,8 @@ struct Entry<T> {
     /// The neighbours in the slot's list, or [`NIL`].
     prev: u32,
     next: u32,
-    /// Tells this entry from others that had the same index. The slab hides its own "vacant" in the
-    /// zero that this cannot be.
+    /// Tells this entry from others that had the same index. [`Place`] hides its "vacant" in the zero
+    /// that this cannot be.
     generation: NonZeroU32,
     /// Index into [`Wheel::slots`], or [`UNLINKED`]. Fewer bits would do, and leave a hole.
     slot: u32,
@@ -124,7 +146,12 @@ impl<T> Wheel<T> {
     /// Makes an empty wheel whose time is 0.
     pub(crate) fn new() -> Self {
         Self {
-            entries: Slab::new(),
+            fresh: None,
+            fresh_deadline: NEVER,
+            reserved: 0,
+            vacant: NIL,
+            taken: 0,
+            places: Vec::new(),
             slots: Box::new([Slot::EMPTY; LEVELS * SLOTS_PER_LEVEL]),
             occupied: [0; LEVELS],
             levels: 0,
@@ -139,13 +166,13 @@ impl<T> Wheel<T> {
     /// Returns the number of timers, including those that never fire.
     #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.taken as usize + usize::from(self.fresh.is_some())
     }
 
     /// Returns whether there are no timers at all, not even one that never fires.
     #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// Adds a timer.
@@ -159,50 +186,37 @@ impl<T> Wheel<T> {
     /// If there are 2^32 - 1 timers already.
     #[inline]
     pub(crate) fn insert(&mut self, deadline: u64, sequence: u64, value: T) -> Key {
-        let vacancy = self.entries.vacant_key();
-        assert!(vacancy < NIL as usize, "too many timers: {vacancy}");
-        let index = vacancy as u32;
+        if self.fresh.is_some() {
+            self.settle();
+        }
         self.generation = self.generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        if self.levels == 0 {
-            // Nothing depends on the position. Bringing it up to date saves the newcomer a cascade.
-            self.position = tick_of(self.now);
-        }
-        let (slot, prev) = self.append(index, deadline);
-        self.entries.insert(Entry {
-            deadline,
-            sequence,
-            prev,
-            next: NIL,
-            generation: self.generation,
-            slot,
-            value,
-        });
-        Key {
-            index,
-            generation: self.generation,
-        }
+        self.fresh_deadline = deadline;
+        self.fresh = Some(Fresh { sequence, generation: self.generation, value });
+        Key { index: self.reserved, generation: self.generation }
     }
 
     /// Removes a timer and returns its payload, or `None` if the key is stale.
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        let index = key.index as usize;
-        if self.entries.get(index)?.generation != key.generation {
-            return None;
+        if !self.is_fresh(key) {
+            return self.remove_settled(key);
         }
-        let entry = self.entries.remove(index);
-        if entry.slot != UNLINKED {
-            self.unlink(entry.slot as usize, entry.prev, entry.next);
-        }
+        self.fresh_deadline = NEVER;
+        let fresh = self.fresh.take()?;
         self.release_memory_if_empty();
-        Some(entry.value)
+        Some(fresh.value)
     }
 
     /// Returns the payload of a timer, or `None` if the key is stale.
     #[inline]
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let entry = self.entries.get_mut(key.index as usize)?;
-        (entry.generation == key.generation).then_some(&mut entry.value)
+        if self.is_fresh(key) {
+            return self.fresh.as_mut().map(|fresh| &mut fresh.value);
+        }
+        match self.places.get_mut(key.index as usize)? {
+            Place::Taken(entry) if entry.generation == key.generation => Some(&mut entry.value),
+            _ => None,
+        }
     }
 
     /// Removes every timer whose deadline is not after `now` and appends the payloads to `due`, in the
@@ -210,10 +224,14 @@ impl<T> Wheel<T> {
     ///
     /// Time does not go back: a `now` before that of an earlier call counts as the earlier one. What
     /// `due` held before is left alone.
+    ///
+    /// # Panics
+    ///
+    /// If there are 2^32 - 1 timers and the newest is due.
     #[inline]
     pub(crate) fn expire(&mut self, now: u64, due: &mut Vec<T>) {
         self.now = self.now.max(now);
-        if self.next <= self.now {
+        if self.next.min(self.fresh_deadline) <= self.now {
             self.expire_reached(due);
         }
     }
@@ -222,10 +240,11 @@ impl<T> Wheel<T> {
     /// until then; `None` if no timer can ever fire.
     ///
     /// This is the earliest deadline itself, unless timers were removed from the slot which that is
-    /// in: then it may be the deadline of one of those. Costs one read.
+    /// in: then it may be the deadline of one of those. Costs two reads, and settles nothing.
     #[inline]
     pub(crate) fn next_deadline(&self) -> Option<u64> {
-        (self.next != NEVER).then_some(self.next)
+        let next = self.next.min(self.fresh_deadline);
+        (next != NEVER).then_some(next)
     }
 
     /// Returns the earliest deadline; `None` if no timer can ever fire.
@@ -233,20 +252,122 @@ impl<T> Wheel<T> {
     /// Looks through the first slot until it has found a timer with the deadline that
     /// [`next_deadline`](Self::next_deadline) tells, and to the end if there is none.
     pub(crate) fn exact_next_deadline(&self) -> Option<u64> {
-        let first = self.first_slot()?;
-        let mut earliest = NEVER;
-        let mut cursor = self.slots[first].head;
+        let mut earliest = self.fresh_deadline;
+        let mut cursor = self.first_slot().map_or(NIL, |slot| self.slots[slot].head);
         while cursor != NIL && earliest > self.next {
-            let entry = &self.entries[cursor as usize];
+            let entry = self.entry(cursor);
             earliest = earliest.min(entry.deadline);
             cursor = entry.next;
         }
-        Some(earliest)
+        (earliest != NEVER).then_some(earliest)
     }
 
-    /// The part of `expire` that runs once the first slot's bound has been reached.
+    /// Returns whether the key is that of the fresh timer.
+    #[inline]
+    fn is_fresh(&self, key: Key) -> bool {
+        let generation = self.fresh.as_ref().map(|fresh| fresh.generation);
+        generation == Some(key.generation) && self.reserved == key.index
+    }
+
+    /// Gives the fresh timer, if there is one, its place and its slot.
+    ///
+    /// It may have waited for long, and the position may have moved meanwhile: it goes where it would
+    /// go if it were inserted now.
+    #[inline(never)]
+    fn settle(&mut self) {
+        let index = self.reserved;
+        let is_new = index as usize == self.places.len();
+        // The next fresh timer must have a place too, and `NIL` is none.
+        assert!(!is_new || self.vacant != NIL || index + 1 < NIL, "too many timers: {index}");
+        let Some(fresh) = self.fresh.take() else {
+            return;
+        };
+        let deadline = mem::replace(&mut self.fresh_deadline, NEVER);
+        if self.levels == 0 {
+            // Nothing depends on the position. Bringing it up to date saves the newcomer a cascade.
+            self.position = tick_of(self.now);
+        }
+        let (slot, prev) = self.append(index, deadline);
+        let place = Place::Taken(Entry {
+            deadline,
+            sequence: fresh.sequence,
+            prev,
+            next: NIL,
+            generation: fresh.generation,
+            slot,
+            value: fresh.value,
+        });
+        if is_new {
+            self.places.push(place);
+        } else {
+            self.places[index as usize] = place;
+        }
+        self.taken += 1;
+        self.reserve();
+    }
+
+    /// Chooses the place of the next fresh timer, after the previous one has taken its own.
+    #[inline]
+    fn reserve(&mut self) {
+        match self.places.get(self.vacant as usize) {
+            Some(&Place::Vacant(next)) => self.reserved = mem::replace(&mut self.vacant, next),
+            _ => {
+                debug_assert!(self.vacant == NIL, "{} is not vacant", self.vacant);
+                self.reserved = self.places.len() as u32;
+            }
+        }
+    }
+
+    /// The part of `remove` for timers that are not fresh.
+    #[inline(never)]
+    fn remove_settled(&mut self, key: Key) -> Option<T> {
+        match self.places.get(key.index as usize)? {
+            Place::Taken(entry) if entry.generation == key.generation => {}
+            _ => return None,
+        }
+        let entry = self.vacate(key.index);
+        if entry.slot != UNLINKED {
+            self.unlink(entry.slot as usize, entry.prev, entry.next);
+        }
+        self.release_memory_if_empty();
+        Some(entry.value)
+    }
+
+    /// Takes an entry out of its place, but not out of its slot.
+    #[inline]
+    fn vacate(&mut self, index: u32) -> Entry<T> {
+        let place = &mut self.places[index as usize];
+        let Place::Taken(entry) = mem::replace(place, Place::Vacant(self.vacant)) else {
+            unreachable!("place {index} is vacant");
+        };
+        self.vacant = index;
+        self.taken -= 1;
+        entry
+    }
+
+    #[inline]
+    fn entry(&self, index: u32) -> &Entry<T> {
+        match &self.places[index as usize] {
+            Place::Taken(entry) => entry,
+            Place::Vacant(_) => unreachable!("place {index} is vacant"),
+        }
+    }
+
+    #[inline]
+    fn entry_mut(&mut self, index: u32) -> &mut Entry<T> {
+        match &mut self.places[index as usize] {
+            Place::Taken(entry) => entry,
+            Place::Vacant(_) => unreachable!("place {index} is vacant"),
+        }
+    }
+
+    /// The part of `expire` that runs once the first slot's bound or the fresh deadline has been
+    /// reached.
     #[inline(never)]
     fn expire_reached(&mut self, due: &mut Vec<T>) {
+        if self.fresh_deadline <= self.now {
+            self.settle();
+        }
         let mut batch = mem::take(&mut self.batch);
         debug_assert!(batch.is_empty(), "{} due twice", batch.len());
         while let Some(first) = self.first_slot() {
@@ -264,7 +385,7 @@ impl<T> Wheel<T> {
 
         due.reserve(batch.len());
         for Due { index, .. } in batch.drain(..) {
-            due.push(self.entries.remove(index as usize).value);
+            due.push(self.vacate(index).value);
         }
         if batch.capacity() <= KEPT_CAPACITY {
             self.batch = batch;
@@ -288,18 +409,14 @@ impl<T> Wheel<T> {
 
         while cursor != NIL {
             let index = cursor;
-            let entry = &self.entries[index as usize];
+            let entry = self.entry(index);
             let (deadline, sequence) = (entry.deadline, entry.sequence);
             cursor = entry.next;
             if deadline <= self.now {
-                batch.push(Due {
-                    deadline,
-                    sequence,
-                    index,
-                });
+                batch.push(Due { deadline, sequence, index });
             } else {
                 let (slot, prev) = self.append(index, deadline);
-                let entry = &mut self.entries[index as usize];
+                let entry = self.entry_mut(index);
                 entry.slot = slot;
                 entry.prev = prev;
                 entry.next = NIL;
@@ -323,7 +440,7 @@ impl<T> Wheel<T> {
     }
 
     /// Makes `index` the last entry of the slot where `deadline` belongs. Returns that slot and the
-    /// entry before it, for the caller to write into the entry, which need not exist yet.
+    /// entry before it, for the caller to write into the entry, whose place may still be vacant.
     #[inline]
     fn append(&mut self, index: u32, deadline: u64) -> (u32, u32) {
         if deadline == NEVER {
@@ -340,7 +457,7 @@ impl<T> Wheel<T> {
             self.occupied[level] |= 1 << (number % SLOTS_PER_LEVEL);
             self.levels |= 1 << level;
         } else {
-            self.entries[prev as usize].next = index;
+            self.entry_mut(prev).next = index;
         }
         self.next = self.next.min(deadline);
         (number as u32, prev)
@@ -359,11 +476,11 @@ impl<T> Wheel<T> {
         }
         match prev {
             NIL => self.slots[slot].head = next,
-            _ => self.entries[prev as usize].next = next,
+            _ => self.entry_mut(prev).next = next,
         }
         match next {
             NIL => self.slots[slot].tail = prev,
-            _ => self.entries[next as usize].prev = prev,
+            _ => self.entry_mut(next).prev = prev,
         }
     }
 
@@ -406,19 +523,24 @@ impl<T> Wheel<T> {
     /// Gives memory back after the last timer has gone, if there were many.
     #[inline]
     fn release_memory_if_empty(&mut self) {
-        if self.entries.is_empty() && self.entries.capacity() > KEPT_CAPACITY {
-            // The generation lives outside, so keys from before stay stale.
-            self.entries = Slab::new();
+        // Not while the key of a fresh timer names a place to come.
+        if self.taken == 0 && self.places.capacity() > KEPT_CAPACITY && self.fresh.is_none() {
+            self.release_memory();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn release_memory(&mut self) {
+        // The generation lives outside, so keys from before stay stale.
+        self.places = Vec::new();
+        self.reserved = 0;
+        self.vacant = NIL;
     }
 }
 
 impl Slot {
-    const EMPTY: Self = Self {
-        min: NEVER,
-        head: NIL,
-        tail: NIL,
-    };
+    const EMPTY: Self = Self { min: NEVER, head: NIL, tail: NIL };
 
     fn is_empty(&self) -> bool {
         self.head == NIL
@@ -444,6 +566,9 @@ fn place(position: u64, tick: u64) -> (usize, usize) {
 
 #[cfg(test)]
 impl<T> Wheel<T> {
+    /// What one entry takes in memory.
+    pub(super) const PLACE_SIZE: usize = size_of::<Place<T>>();
+
     /// Checks every invariant written on the fields; walks everything.
     pub(super) fn assert_consistent(&self) {
         assert!(self.position <= tick_of(self.now));
@@ -462,7 +587,7 @@ impl<T> Wheel<T> {
             let mut prev = NIL;
             let mut cursor = slot.head;
             while cursor != NIL {
-                let entry = &self.entries[cursor as usize];
+                let entry = self.entry(cursor);
                 assert_eq!(entry.prev, prev, "slot {number}");
                 assert_eq!(entry.slot as usize, number);
                 let tick = tick_of(entry.deadline).max(self.position);
@@ -482,15 +607,47 @@ impl<T> Wheel<T> {
             assert_eq!(self.levels >> level & 1 == 1, slots != 0, "level {level}");
         }
         assert_eq!(self.next, self.first_min());
-        let unlinked = self.entries.iter().filter(|(_, e)| e.slot == UNLINKED);
-        assert!(unlinked.clone().all(|(_, e)| e.deadline == NEVER));
-        assert_eq!(linked + unlinked.count(), self.len());
+        let taken = self.places.iter().filter_map(|place| match place {
+            Place::Taken(entry) => Some(entry),
+            Place::Vacant(_) => None,
+        });
+        assert_eq!(taken.clone().count(), self.taken as usize);
+        let unlinked = taken.filter(|entry| entry.slot == UNLINKED);
+        assert!(unlinked.clone().all(|entry| entry.deadline == NEVER));
+        assert_eq!(linked + unlinked.count(), self.taken as usize);
+        assert!(self.fresh.is_some() || self.fresh_deadline == NEVER);
+        self.assert_vacancies_consistent();
         assert!(self.batch.is_empty());
     }
 
-    /// Returns the number of entries there is memory for.
+    /// Checks that every vacant place is either reserved or in the list, once.
+    fn assert_vacancies_consistent(&self) {
+        let mut vacant = Vec::new();
+        let mut cursor = self.vacant;
+        while cursor != NIL {
+            let Place::Vacant(next) = self.places[cursor as usize] else {
+                panic!("place {cursor} is taken");
+            };
+            vacant.push(cursor);
+            cursor = next;
+        }
+        assert!(!vacant.contains(&self.reserved));
+        match self.places.get(self.reserved as usize) {
+            Some(Place::Vacant(_)) => vacant.push(self.reserved),
+            Some(Place::Taken(_)) => panic!("the reserved place {} is taken", self.reserved),
+            None => assert_eq!(self.reserved as usize, self.places.len()),
+        }
+        assert_eq!(vacant.len() + self.taken as usize, self.places.len());
+    }
+
+    /// Returns whether the newest timer is in no slot yet.
+    pub(super) fn has_fresh(&self) -> bool {
+        self.fresh.is_some()
+    }
+
+    /// Returns the number of entries there is memory for, not counting the fresh one.
     pub(super) fn capacity(&self) -> usize {
-        self.entries.capacity()
+        self.places.capacity()
     }
 
     /// Puts the generation counter where the third insertion from here makes it wrap.

@@ -54,12 +54,7 @@ fn connect(poll: &OwnedFd, rounds: u64, connections: u64, message: usize) -> io:
             socket.set_nodelay(true)?;
             socket.set_nonblocking(true)?;
             epoll::add(poll, &socket, data, interest)?;
-            ends.push(End {
-                socket,
-                role,
-                buffer: vec![7; message],
-                filled: 0,
-            });
+            ends.push(End { socket, role, buffer: vec![7; message], filled: 0 });
         }
     }
     Ok(ends)

@@ -72,16 +72,12 @@ impl Listener for TcpListener {
 
 impl Connection for TcpStream {
     async fn read_exact(&mut self, mut buffer: Vec<u8>) -> Vec<u8> {
-        AsyncReadExt::read_exact(self, &mut buffer)
-            .await
-            .expect("reads");
+        AsyncReadExt::read_exact(self, &mut buffer).await.expect("reads");
         buffer
     }
 
     async fn write_all(&mut self, buffer: Vec<u8>) -> Vec<u8> {
-        AsyncWriteExt::write_all(self, &buffer)
-            .await
-            .expect("writes");
+        AsyncWriteExt::write_all(self, &buffer).await.expect("writes");
         buffer
     }
 }

@@ -65,11 +65,7 @@ impl Runtime for Smol {
     }
 
     async fn connect(address: SocketAddr) -> Async<TcpStream> {
-        without_delay(
-            Async::<TcpStream>::connect(address)
-                .await
-                .expect("connects"),
-        )
+        without_delay(Async::<TcpStream>::connect(address).await.expect("connects"))
     }
 }
 
@@ -87,16 +83,12 @@ impl Listener for Async<TcpListener> {
 
 impl Connection for Async<TcpStream> {
     async fn read_exact(&mut self, mut buffer: Vec<u8>) -> Vec<u8> {
-        AsyncReadExt::read_exact(self, &mut buffer)
-            .await
-            .expect("reads");
+        AsyncReadExt::read_exact(self, &mut buffer).await.expect("reads");
         buffer
     }
 
     async fn write_all(&mut self, buffer: Vec<u8>) -> Vec<u8> {
-        AsyncWriteExt::write_all(self, &buffer)
-            .await
-            .expect("writes");
+        AsyncWriteExt::write_all(self, &buffer).await.expect("writes");
         buffer
     }
 }

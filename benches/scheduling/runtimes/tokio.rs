@@ -53,9 +53,7 @@ impl Flavor for InLocalRuntime {
     const NAME: &str = "tokio LocalRuntime";
 
     fn block_on<F: Future>(future: F) -> F::Output {
-        let runtime = builder()
-            .build_local(LocalOptions::default())
-            .expect("starts");
+        let runtime = builder().build_local(LocalOptions::default()).expect("starts");
         runtime.block_on(future)
     }
 }
@@ -123,16 +121,12 @@ impl Listener for TcpListener {
 
 impl Connection for TcpStream {
     async fn read_exact(&mut self, mut buffer: Vec<u8>) -> Vec<u8> {
-        AsyncReadExt::read_exact(self, &mut buffer)
-            .await
-            .expect("reads");
+        AsyncReadExt::read_exact(self, &mut buffer).await.expect("reads");
         buffer
     }
 
     async fn write_all(&mut self, buffer: Vec<u8>) -> Vec<u8> {
-        AsyncWriteExt::write_all(self, &buffer)
-            .await
-            .expect("writes");
+        AsyncWriteExt::write_all(self, &buffer).await.expect("writes");
         buffer
     }
 }

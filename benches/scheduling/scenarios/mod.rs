@@ -47,11 +47,7 @@ pub enum Size {
     /// As many as take a few milliseconds, in multiples of this number and at least ten of them.
     Calibrated { multiple_of: u64 },
     /// Always the same number, because the number is the point.
-    Fixed {
-        full: u64,
-        quick: u64,
-        rounds: usize,
-    },
+    Fixed { full: u64, quick: u64, rounds: usize },
 }
 
 /// The most that monoloop may take.
@@ -75,11 +71,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         kind: Kind::Alive,
         title: "100 000 alive: spawn, 4 yields, join",
-        size: Size::Fixed {
-            full: 100_000,
-            quick: 1_000,
-            rounds: 15,
-        },
+        size: Size::Fixed { full: 100_000, quick: 1_000, rounds: 15 },
         bar: Some(Bar::BestPeer(0.8)),
     },
     Scenario {
@@ -133,11 +125,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         kind: Kind::Expiry,
         title: "20 000 sleepers expire in 200 ms, CPU",
-        size: Size::Fixed {
-            full: 20_000,
-            quick: 500,
-            rounds: 9,
-        },
+        size: Size::Fixed { full: 20_000, quick: 500, rounds: 9 },
         bar: Some(Bar::BestPeer(0.5)),
     },
     Scenario {
@@ -155,11 +143,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         kind: Kind::ParkedBytes,
         title: "resident bytes per parked task",
-        size: Size::Fixed {
-            full: 500_000,
-            quick: 5_000,
-            rounds: 3,
-        },
+        size: Size::Fixed { full: 500_000, quick: 5_000, rounds: 3 },
         bar: Some(Bar::Absolute(128.0)),
     },
 ];

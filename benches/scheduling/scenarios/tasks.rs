@@ -94,12 +94,7 @@ pub async fn assert_turns<R: Runtime>() {
     }
     for round in log.borrow_mut().chunks_mut(TASKS) {
         round.sort_unstable();
-        assert_eq!(
-            round,
-            [0, 1, 2],
-            "on {} a yield lets all others run",
-            R::NAME
-        );
+        assert_eq!(round, [0, 1, 2], "on {} a yield lets all others run", R::NAME);
     }
 }
 

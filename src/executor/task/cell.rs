@@ -10,8 +10,8 @@ use std::ptr::{self, NonNull, addr_of_mut};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::{Payload, storage};
 use super::header::{Header, Panic, Polled, Seed, State, VTable};
+use super::{Payload, storage};
 
 /// What a cell carries beside its future: `()`, or a [`Named`]. So tasks without a name pay nothing.
 pub(in crate::executor) trait Label {
@@ -126,7 +126,7 @@ unsafe fn poll<F: Future, L>(header: NonNull<Header>, cx: &mut Context<'_>) -> P
             panic
         }
     };
-    Polled::Panicked(panic)
+    Polled::Panicked(Box::new(panic))
 }
 
 /// Marks the task as ending and drops its future.
@@ -154,8 +154,9 @@ unsafe fn drop_future<F: Future, L>(header: NonNull<Header>) -> Result<(), Paylo
     if !mem::needs_drop::<F>() {
         return Ok(());
     }
-    // SAFETY: the caller's; dropped in place, as pinning asks.
+    // SAFETY: the caller's.
     let future = unsafe { stage::<F, L>(header).cast::<F>() };
+    // SAFETY: the caller's; dropped in place, as pinning asks.
     catch_unwind(AssertUnwindSafe(|| unsafe { ptr::drop_in_place(future) }))
 }
 

@@ -45,8 +45,8 @@ pub(super) enum Polled {
     Pending,
     /// The future is gone and the output in its place.
     Ready,
-    /// The future is gone and nothing in its place.
-    Panicked(Payload),
+    /// The future is gone and nothing in its place. Boxed, so that all this fits two registers.
+    Panicked(Box<Payload>),
 }
 
 /// The functions that know the future's type.

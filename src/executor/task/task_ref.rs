@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::{future::Future, mem};
 
+use super::Payload;
 use super::cell::{self, Label};
 use super::header::{self, Header, Kind, Panic, Polled, Seed, State};
-use super::Payload;
 use crate::executor::wake::{Slot, Tenant};
 use crate::executor::{Incident, Shared, TaskPanic};
 
@@ -109,7 +109,7 @@ impl TaskRef {
     /// # Safety
     ///
     /// `tenant` is the tenant of `slot`, whose task is not over.
-    #[inline]
+    #[inline(always)]
     pub(in crate::executor) unsafe fn poll(tenant: Tenant, slot: &'static Slot, shared: &Shared) {
         let header: NonNull<Header> = tenant.cast();
         // No count for the time of the poll: the tenancy's reference goes in `finish` alone, and that is
@@ -127,10 +127,10 @@ impl TaskRef {
         let polled = unsafe { (head.vtable.poll)(header, &mut Context::from_waker(&waker)) };
         shared.current.set(before);
         match polled {
-            Polled::Pending if head.abort_requested.get() => task.end(shared),
-            Polled::Pending => head.state.set(State::Idle),
+            Polled::Pending if !head.abort_requested.get() => head.state.set(State::Idle),
+            Polled::Pending => task.end(shared),
             Polled::Ready => task.finish(State::Done, shared),
-            Polled::Panicked(payload) => task.finish_panicked(payload, shared),
+            Polled::Panicked(payload) => task.finish_panicked(*payload, shared),
         }
     }
 
@@ -173,6 +173,7 @@ impl TaskRef {
     }
 
     /// Drops the future of a task that is not running. The drop sees this task as the current one.
+    #[inline(never)]
     fn end(&self, shared: &Shared) {
         // The drop may release the last handle, and `finish` the loop's reference.
         let task = self.clone();
@@ -188,6 +189,7 @@ impl TaskRef {
         }
     }
 
+    #[cold]
     fn finish_panicked(&self, payload: Payload, shared: &Shared) {
         let panic = Box::new(Panic { payload, reporter: Rc::clone(&shared.reporter) });
         // SAFETY: `Ending`, and the stage is empty.
@@ -196,7 +198,7 @@ impl TaskRef {
     }
 
     /// The task is over: out of its slot, outcome to the joiner or away, and the loop's reference back.
-    #[inline]
+    #[inline(never)]
     fn finish(&self, state: State, shared: &Shared) {
         let head = self.header();
         head.state.set(state);

@@ -9,6 +9,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::inbox::Inbox;
+use super::ready::ReadyQueue;
 use super::slot::{Slot, Tenant};
 use super::sync::{Mutex, Plain, lock, thread_local};
 
@@ -86,7 +87,7 @@ struct Listing {
 struct Local {
     /// Slots whose tenants shall run, first woken first. Each at most once (`Slot::queued`), and with
     /// room for all, so that a wake never allocates.
-    ready: VecDeque<&'static Slot>,
+    ready: ReadyQueue,
     /// Vacant slots that are in no queue, last vacated on top: its cache lines are warm.
     free: Vec<&'static Slot>,
     chunks: Vec<&'static [Slot]>,
@@ -109,7 +110,7 @@ impl Home {
             inbox: Inbox::new(),
             directory: Mutex::new(Vec::new()),
             local: Plain::new(Local {
-                ready: VecDeque::new(),
+                ready: ReadyQueue::new(),
                 free: Vec::new(),
                 chunks: Vec::new(),
                 residents: Vec::new(),
@@ -134,6 +135,7 @@ impl Home {
                 return;
             }
             slot.queued.set(true);
+            // Each slot is in the queue at most once, and there is room for all.
             self.local.with(|local| local.ready.push_back(slot));
         }
     }
@@ -183,7 +185,7 @@ impl Local {
         self.chunks.push(chunk);
         self.free.extend(chunk[1..].iter().rev());
         let total: usize = self.chunks.iter().map(|chunk| chunk.len()).sum();
-        self.ready.reserve(total - self.ready.len());
+        self.ready.make_room(total);
         &chunk[0]
     }
 
@@ -196,6 +198,15 @@ impl Local {
         self.residents[index].taken = true;
         u16::try_from(index).expect("a thread has fewer than 65 536 event loops")
     }
+}
+
+/// What an entry of the ready queue was.
+#[derive(Debug)]
+pub(crate) enum Popped {
+    /// A tenant of this loop, no longer queued.
+    Ready(&'static Slot, Tenant),
+    /// A vacant slot, or one of another loop of this thread.
+    Nothing,
 }
 
 /// Homes that no thread holds.
@@ -353,39 +364,37 @@ impl Resident {
         });
     }
 
-    /// Takes the next ready slot of this loop off the queue, looking at no more than `limit` entries and
-    /// counting `limit` down by those it looked at.
-    #[inline]
-    pub(crate) fn pop(&self, limit: &mut usize) -> Option<(&'static Slot, Tenant)> {
-        while *limit > 0 {
-            *limit -= 1;
-            let slot = self.with_local(|local| local.ready.pop_front())?;
-            // SAFETY: this thread holds the slot's home.
-            let (tenant, owner) = unsafe { (slot.tenant.get(), slot.owner.get()) };
-            match tenant {
-                Some(tenant) if owner == self.owner => {
-                    // SAFETY: as above.
-                    unsafe { slot.queued.set(false) };
-                    return Some((slot, tenant));
-                }
-                Some(_) => self.set_aside(slot, owner),
-                None => self.reclaim(slot),
+    /// Takes the first entry off the ready queue; `None` if it is empty.
+    #[inline(always)]
+    pub(crate) fn pop(&self) -> Option<Popped> {
+        let slot = self.with_local(|local| local.ready.pop_front())?;
+        // SAFETY: this thread holds the slot's home.
+        let (tenant, owner) = unsafe { (slot.tenant.get(), slot.owner.get()) };
+        Some(match tenant {
+            Some(tenant) if owner == self.owner => {
+                // SAFETY: as above.
+                unsafe { slot.queued.set(false) };
+                Popped::Ready(slot, tenant)
             }
-        }
-        None
+            Some(_) => self.set_aside(slot, owner),
+            None => self.reclaim(slot),
+        })
     }
 
     /// A slot of another loop of this thread: kept for its run, still marked as queued.
     #[cold]
-    fn set_aside(&self, slot: &'static Slot, owner: u16) {
+    fn set_aside(&self, slot: &'static Slot, owner: u16) -> Popped {
         self.with_local(|local| local.residents[usize::from(owner)].stash.push_back(slot));
+        Popped::Nothing
     }
 
     /// A slot that was vacated while it was queued.
-    fn reclaim(&self, slot: &'static Slot) {
+    #[cold]
+    fn reclaim(&self, slot: &'static Slot) -> Popped {
         // SAFETY: this thread holds the slot's home.
         unsafe { slot.queued.set(false) };
         self.with_local(|local| local.free.push(slot));
+        Popped::Nothing
     }
 
     /// This loop's tenants, in no useful order.

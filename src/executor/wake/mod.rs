@@ -56,10 +56,11 @@
 
 mod home;
 mod inbox;
+mod ready;
 mod slot;
 mod sync;
 mod waker;
 
-pub(crate) use home::{Home, LoopId, Pool, Release, Resident, Unpark};
+pub(crate) use home::{Home, LoopId, Pool, Popped, Release, Resident, Unpark};
 pub(crate) use slot::{Slot, Tenant};
 pub(crate) use waker::WakeRef;

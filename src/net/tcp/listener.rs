@@ -12,8 +12,8 @@ use futures_core::Stream;
 use super::TcpStream;
 use super::pause::Pause;
 use crate::io::{Direction, Registered};
-use crate::net::addr::resolve;
 use crate::net::ToSocketAddrs;
+use crate::net::addr::resolve;
 
 /// Accepts TCP connections.
 ///
@@ -130,8 +130,7 @@ impl TcpListener {
     /// As [`accept`](Self::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         ready!(self.poll_pause(cx))?;
-        let accepted =
-            ready!(self.io.poll_io(Direction::Read, cx, mio::net::TcpListener::accept));
+        let accepted = ready!(self.io.poll_io(Direction::Read, cx, mio::net::TcpListener::accept));
         Poll::Ready(self.adopt(accepted))
     }
 

@@ -398,5 +398,5 @@ impl AsyncWrite for &TcpStream {
     }
 }
 
-split::delegate_read!(TcpStream, |this| &*this);
-split::delegate_write!(TcpStream, |this| &*this);
+split::delegate_read!(TcpStream, |this| this);
+split::delegate_write!(TcpStream, |this| this);

@@ -45,8 +45,5 @@ fn main() -> ExitCode {
         Column::peer::<compio::Compio>(),
         Column::epoll(),
     ];
-    harness::main(
-        &columns,
-        "The bars count all columns but the epoll loop, which has its own.",
-    )
+    harness::main(&columns, "The bars count all columns but the epoll loop, which has its own.")
 }

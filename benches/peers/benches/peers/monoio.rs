@@ -35,10 +35,8 @@ monoio: epoll driver; a task that wakes itself runs again before all others, so 
     }
 
     fn block_on<F: Future>(future: F) -> F::Output {
-        let mut runtime = RuntimeBuilder::<LegacyDriver>::new()
-            .enable_timer()
-            .build()
-            .expect("starts");
+        let mut runtime =
+            RuntimeBuilder::<LegacyDriver>::new().enable_timer().build().expect("starts");
         runtime.block_on(async {
             drop(monoio::spawn(release_yielded()));
             future.await

@@ -1,0 +1,69 @@
+//! The ready queue: a ring of slots, with room for all there are.
+
+use super::slot::Slot;
+
+/// First in, first out. Its capacity is a power of two and never less than the number of slots that may be in
+/// it, so that a push neither allocates nor checks.
+#[derive(Debug)]
+pub(super) struct ReadyQueue {
+    /// Entries that are not in use hold anything.
+    ring: Box<[Option<&'static Slot>]>,
+    /// Where the oldest entry is, and where the next one goes: counts that only grow, and wrap. The ring's
+    /// length divides the range of a `usize`, so they stay in step with it.
+    head: usize,
+    tail: usize,
+}
+
+impl ReadyQueue {
+    /// A queue without room.
+    pub(super) fn new() -> Self {
+        Self { ring: Box::new([]), head: 0, tail: 0 }
+    }
+
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.tail.wrapping_sub(self.head)
+    }
+
+    /// Makes room for `slots` entries in all.
+    pub(super) fn make_room(&mut self, slots: usize) {
+        let capacity = slots.next_power_of_two();
+        if capacity <= self.ring.len() {
+            return;
+        }
+        let mut ring = Vec::with_capacity(capacity);
+        while let Some(slot) = self.pop_front() {
+            ring.push(Some(slot));
+        }
+        (self.head, self.tail) = (0, ring.len());
+        ring.resize(capacity, None);
+        self.ring = ring.into_boxed_slice();
+    }
+
+    /// Appends `slot`. There must be room.
+    #[inline(always)]
+    pub(super) fn push_back(&mut self, slot: &'static Slot) {
+        debug_assert!(self.len() < self.ring.len(), "room was made for every slot");
+        let index = self.tail & self.ring.len().wrapping_sub(1);
+        self.ring[index] = Some(slot);
+        self.tail = self.tail.wrapping_add(1);
+    }
+
+    /// Puts `slot` before all others. There must be room.
+    pub(super) fn push_front(&mut self, slot: &'static Slot) {
+        debug_assert!(self.len() < self.ring.len(), "room was made for every slot");
+        self.head = self.head.wrapping_sub(1);
+        let index = self.head & self.ring.len().wrapping_sub(1);
+        self.ring[index] = Some(slot);
+    }
+
+    #[inline(always)]
+    pub(super) fn pop_front(&mut self) -> Option<&'static Slot> {
+        if self.head == self.tail {
+            return None;
+        }
+        let index = self.head & self.ring.len().wrapping_sub(1);
+        self.head = self.head.wrapping_add(1);
+        self.ring[index]
+    }
+}

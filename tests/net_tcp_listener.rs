@@ -1,0 +1,287 @@
+//! `TcpListener`: binding, accepting, many acceptors, and what becomes of connections nobody took.
+
+mod net_common;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+
+use futures_core::Stream;
+use futures_lite::future::poll_once;
+use monoloop::io::*;
+use monoloop::net::{TcpListener, TcpStream};
+use monoloop::spawn;
+use net_common::*;
+
+#[test]
+fn port_zero_lets_the_system_choose() {
+    let _alone = alone();
+    run(async {
+        let one = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let two = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (one, two) = (one.local_addr().unwrap(), two.local_addr().unwrap());
+        assert_eq!(one.ip(), Ipv4Addr::LOCALHOST);
+        assert!(one.port() != 0 && one.port() != two.port(), "{one} {two}");
+    });
+}
+
+#[test]
+fn an_address_in_use_is_an_error_that_names_it() {
+    let _alone = alone();
+    run(async {
+        let taken = listener().await;
+        let addr = taken.local_addr().unwrap();
+        let error = TcpListener::bind(addr).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        assert!(error.to_string().contains(&addr.to_string()), "{error}");
+        // One of several addresses is enough.
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        TcpListener::bind(&[addr, free][..]).await.unwrap();
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn an_address_can_be_bound_again_at_once() {
+    let _alone = alone();
+    run(async {
+        let mut addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        for _ in 0..3 {
+            let listener = TcpListener::bind(addr).await.unwrap();
+            addr = listener.local_addr().unwrap();
+            let client = TcpStream::connect(addr).await.unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            // The listener's side closes first and is left in TIME_WAIT.
+            drop(server);
+            drop(client);
+        }
+    });
+}
+
+#[test]
+fn ipv6_works_where_the_system_has_it() {
+    let _alone = alone();
+    run(async {
+        let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
+            eprintln!("SKIPPED: no IPv6 loopback");
+            return;
+        };
+        let addr = listener.local_addr().unwrap();
+        assert!(addr.is_ipv6());
+        let client = TcpStream::connect(addr.to_string()).await.unwrap();
+        let (_server, peer) = listener.accept().await.unwrap();
+        assert_eq!(client.local_addr().unwrap(), peer);
+    });
+}
+
+#[test]
+fn try_accept_never_waits() {
+    let _alone = alone();
+    run(async {
+        let listener = listener().await;
+        assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (_server, peer) = loop {
+            match listener.try_accept() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => monoloop::yield_now().await,
+                result => break result.unwrap(),
+            }
+        };
+        assert_eq!(peer, client.local_addr().unwrap());
+        assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+}
+
+#[test]
+fn connections_are_accepted_in_the_order_they_were_made() {
+    let _alone = alone();
+    run(async {
+        let listener = listener().await;
+        let addr = listener.local_addr().unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            clients.push(TcpStream::connect(addr).await.unwrap());
+        }
+        for client in &clients {
+            let (_server, peer) = listener.accept().await.unwrap();
+            assert_eq!(peer, client.local_addr().unwrap());
+        }
+    });
+}
+
+#[test]
+fn every_one_of_many_waiting_acceptors_is_served() {
+    let _alone = alone();
+    run(async {
+        let listener = Rc::new(listener().await);
+        let addr = listener.local_addr().unwrap();
+        let served = Rc::new(RefCell::new(Vec::new()));
+        let acceptors: Vec<_> = (0..10)
+            .map(|n| {
+                let (listener, served) = (Rc::clone(&listener), Rc::clone(&served));
+                spawn(async move {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    served.borrow_mut().push(n);
+                    stream
+                })
+            })
+            .collect();
+        monoloop::yield_now().await;
+        let mut clients = Vec::new();
+        for _ in 0..10 {
+            clients.push(TcpStream::connect(addr).await.unwrap());
+        }
+        for acceptor in acceptors {
+            acceptor.await.unwrap();
+        }
+        let mut served = served.take();
+        served.sort_unstable();
+        assert_eq!(served, (0..10).collect::<Vec<_>>());
+    });
+}
+
+/// Of many who wait, those at the front go away while a connection comes: the one behind gets it.
+#[test]
+fn an_acceptor_that_is_woken_and_dropped_takes_no_connection_along() {
+    let _alone = alone();
+    run(async {
+        let listener = Rc::new(listener().await);
+        let addr = listener.local_addr().unwrap();
+        let accept = || {
+            let listener = Rc::clone(&listener);
+            spawn(async move { listener.accept().await.map(|(_, peer)| peer) })
+        };
+        let first = accept();
+        let second = accept();
+        monoloop::yield_now().await;
+        let client = std::net::TcpStream::connect(addr).unwrap();
+        first.abort();
+        assert_eq!(second.await.unwrap().unwrap(), client.local_addr().unwrap());
+        assert!(first.await.unwrap_err().is_cancelled());
+    });
+}
+
+#[test]
+fn a_dropped_accept_loses_no_connection() {
+    let _alone = alone();
+    run(async {
+        let listener = listener().await;
+        let addr = listener.local_addr().unwrap();
+        for _ in 0..10 {
+            assert!(poll_once(listener.accept()).await.is_none());
+            let client = TcpStream::connect(addr).await.unwrap();
+            drop(listener.accept());
+            let (_server, peer) = listener.accept().await.unwrap();
+            assert_eq!(peer, client.local_addr().unwrap());
+        }
+    });
+}
+
+#[test]
+fn poll_accept_and_the_stream_of_connections_give_them_too() {
+    let _alone = alone();
+    run(async {
+        let listener = listener().await;
+        let addr = listener.local_addr().unwrap();
+        let (wakes, waker) = Wakes::new();
+        let mut polled = pin!(poll_fn(|cx| listener.poll_accept(cx)));
+        assert!(poll_with(polled.as_mut(), &waker).is_pending());
+        let one = TcpStream::connect(addr).await.unwrap();
+        until(|| wakes.count() == 1).await;
+        let Poll::Ready(Ok((_, peer))) = poll_with(polled.as_mut(), &waker) else {
+            panic!("woken for a connection");
+        };
+        assert_eq!(peer, one.local_addr().unwrap());
+
+        let mut incoming = listener.incoming();
+        let two = TcpStream::connect(addr).await.unwrap();
+        let next = poll_fn(|cx| Pin::new(&mut incoming).poll_next(cx)).await;
+        let stream = next.expect("it never ends").unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), two.local_addr().unwrap());
+    });
+}
+
+#[test]
+fn a_connection_that_is_reset_before_it_is_accepted_does_not_end_the_listener() {
+    let _alone = alone();
+    run(async {
+        let listener = listener().await;
+        let addr = listener.local_addr().unwrap();
+        reset(TcpStream::connect(addr).await.unwrap());
+        let good = TcpStream::connect(addr).await.unwrap();
+        // Some systems give the dead connection, some an error, some pass it over.
+        loop {
+            match listener.accept().await {
+                Ok((_, peer)) if peer == good.local_addr().unwrap() => break,
+                Ok((mut dead, _)) => assert!(dead.read(&mut [0]).await.is_err()),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionAborted),
+            }
+        }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn from_std_and_back_keeps_the_connections_in_the_queue() {
+    let _alone = alone();
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let one = std::net::TcpStream::connect(addr).unwrap();
+    let two = std::net::TcpStream::connect(addr).unwrap();
+    let listener = run(async {
+        let listener = TcpListener::from_std(listener).unwrap();
+        assert_eq!(listener.local_addr().unwrap(), addr);
+        let (_, peer) = listener.accept().await.unwrap();
+        assert_eq!(peer, one.local_addr().unwrap());
+        listener.into_std().unwrap()
+    });
+    assert_eq!(listener.accept().unwrap().1, two.local_addr().unwrap());
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn options_are_kept() {
+    let _alone = alone();
+    run(async {
+        let listener = listener().await;
+        listener.set_ttl(33).unwrap();
+        assert_eq!(listener.ttl().unwrap(), 33);
+        let port = listener.local_addr().unwrap().port().to_string();
+        assert!(format!("{listener:?}").contains(&port), "{listener:?}");
+    });
+}
+
+/// An always-ready listener gives way: the budget of a task counts for `accept` too.
+#[test]
+fn accepting_a_long_queue_gives_way_to_others() {
+    let _alone = alone();
+    run(async {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let others = Rc::new(std::cell::Cell::new(0));
+        let count = Rc::clone(&others);
+        let other = spawn(async move {
+            loop {
+                count.set(count.get() + 1);
+                monoloop::yield_now().await;
+            }
+        });
+        // std's queue holds 128 connections or more on every system we know.
+        let clients: Vec<_> =
+            (0..100).map(|_| std::net::TcpStream::connect(addr).unwrap()).collect();
+        let before = others.get();
+        let mut streams = Vec::new();
+        for _ in &clients {
+            streams.push(listener.accept().await.unwrap());
+            // Something else that is always ready: a write.
+            (&streams[0].0).write_all(b"x").await.unwrap();
+        }
+        assert!(others.get() > before, "200 operations in one poll");
+        other.abort();
+    });
+}

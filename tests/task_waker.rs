@@ -1,0 +1,495 @@
+//! Wakers: cloned, woken and dropped on any thread, before, during and after the loop's life.
+
+mod common;
+
+use std::cell::{Cell, RefCell};
+use std::future::{pending, poll_fn};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::task::{Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use common::{Doorbell, Stay, many, own_waker, settle};
+use monoloop::{EventLoop, spawn, time, yield_now};
+
+/// Uses a waker in every way there is.
+fn exercise(waker: &Waker) {
+    let clone = waker.clone();
+    assert!(clone.will_wake(waker));
+    clone.wake_by_ref();
+    clone.wake();
+    drop(waker.clone());
+    waker.wake_by_ref();
+}
+
+// ----- too late
+
+#[test]
+fn a_waker_kept_after_its_task_is_harmless() {
+    monoloop::run(async {
+        let waker = spawn(own_waker()).await.unwrap();
+        exercise(&waker);
+        let waker = thread::spawn(move || {
+            exercise(&waker);
+            waker
+        });
+        let waker = waker.join().unwrap();
+        yield_now().await;
+        // Its place may have a new tenant by now.
+        let others: Vec<_> = (0..100)
+            .map(|n| {
+                spawn(async move {
+                    yield_now().await;
+                    n
+                })
+            })
+            .collect();
+        exercise(&waker);
+        for (n, other) in others.into_iter().enumerate() {
+            assert_eq!(other.await.unwrap(), n);
+        }
+    });
+}
+
+#[test]
+fn a_waker_kept_after_its_loop_is_harmless_on_every_thread() {
+    let waker = monoloop::run(async { spawn(own_waker()).await.unwrap() });
+    exercise(&waker);
+    // With another loop of the thread in its place.
+    monoloop::run(async {
+        let task = spawn(async { yield_now().await });
+        exercise(&waker);
+        task.await.unwrap();
+    });
+    let here = waker.clone();
+    thread::spawn(move || {
+        exercise(&waker);
+        monoloop::run(async { exercise(&waker) });
+        exercise(&waker);
+    })
+    .join()
+    .unwrap();
+    exercise(&here);
+}
+
+#[test]
+fn a_waker_kept_after_its_thread_is_harmless() {
+    let waker = thread::spawn(|| monoloop::run(async { spawn(own_waker()).await.unwrap() }));
+    let waker = waker.join().unwrap();
+    exercise(&waker);
+    monoloop::run(async { exercise(&waker) });
+    thread::spawn(move || exercise(&waker)).join().unwrap();
+}
+
+#[test]
+fn wakers_used_while_their_loop_ends_are_harmless() {
+    let rounds = many(200, 3000);
+    let (sender, receiver) = mpsc::channel::<(Vec<Waker>, Arc<Barrier>)>();
+    let helper = thread::spawn(move || {
+        for (wakers, barrier) in receiver {
+            barrier.wait();
+            wakers.iter().for_each(exercise);
+        }
+    });
+    for round in 0..rounds {
+        let event_loop = EventLoop::new().unwrap();
+        let wakers: Rc<RefCell<Vec<Waker>>> = Rc::default();
+        for _ in 0..3 {
+            let wakers = Rc::clone(&wakers);
+            drop(event_loop.spawn(async move {
+                wakers.borrow_mut().push(own_waker().await);
+                pending::<()>().await
+            }));
+        }
+        settle(&event_loop);
+        let barrier = Arc::new(Barrier::new(2));
+        sender.send((wakers.take(), Arc::clone(&barrier))).unwrap();
+        barrier.wait();
+        if round % 2 == 0 {
+            event_loop.run(yield_now());
+        }
+        drop(event_loop);
+    }
+    drop(sender);
+    helper.join().unwrap();
+}
+
+#[test]
+fn the_successor_of_a_task_loses_no_wake_to_stale_wakers() {
+    // Wakes of the one before come in between; every one of its own must lead to a poll.
+    let (sender, receiver) = mpsc::channel::<Waker>();
+    let helper = thread::spawn(move || receiver.iter().for_each(|waker| waker.wake()));
+    monoloop::run(async {
+        let mut stale = own_waker().await;
+        for _ in 0..many(300, 3000) {
+            let mut yields = 0;
+            let (sender, before) = (sender.clone(), stale);
+            let handle = spawn(poll_fn(move |cx| {
+                yields += 1;
+                before.wake_by_ref();
+                if yields > 3 {
+                    return Poll::Ready(cx.waker().clone());
+                }
+                sender.send(cx.waker().clone()).unwrap();
+                Poll::Pending
+            }));
+            stale = handle.await.unwrap();
+        }
+    });
+    drop(sender);
+    helper.join().unwrap();
+}
+
+// ----- how often
+
+#[test]
+fn many_wakes_before_a_poll_are_one_poll() {
+    let event_loop = EventLoop::new().unwrap();
+    let bell = Doorbell::default();
+    drop(event_loop.spawn(bell.wait()));
+    settle(&event_loop);
+    let waker = bell.waker();
+    for _ in 0..1000 {
+        exercise(&waker);
+    }
+    settle(&event_loop);
+    assert_eq!(bell.polls(), 2);
+    bell.open();
+}
+
+#[test]
+fn a_million_wakes_from_a_thread_without_progress_are_one_poll() {
+    let event_loop = EventLoop::new().unwrap();
+    let bell = Doorbell::default();
+    drop(event_loop.spawn(bell.wait()));
+    settle(&event_loop);
+    let waker = bell.waker();
+    thread::spawn(move || {
+        for _ in 0..many(100_000, 1_000_000) {
+            waker.wake_by_ref();
+        }
+    })
+    .join()
+    .unwrap();
+    settle(&event_loop);
+    assert_eq!(bell.polls(), 2);
+}
+
+#[test]
+fn a_task_that_wakes_itself_in_its_poll_is_polled_once_more() {
+    let polls = Rc::new(Cell::new(0));
+    let event_loop = EventLoop::new().unwrap();
+    let count = Rc::clone(&polls);
+    drop(event_loop.spawn(poll_fn(move |cx| {
+        count.set(count.get() + 1);
+        if count.get() == 1 {
+            exercise(cx.waker());
+        }
+        Poll::<()>::Pending
+    })));
+    settle(&event_loop);
+    assert_eq!(polls.get(), 2);
+}
+
+#[test]
+fn a_task_that_a_thread_wakes_during_its_poll_is_polled_once_more() {
+    let polls = Rc::new(Cell::new(0));
+    let event_loop = EventLoop::new().unwrap();
+    let count = Rc::clone(&polls);
+    drop(event_loop.spawn(poll_fn(move |cx| {
+        count.set(count.get() + 1);
+        if count.get() == 1 {
+            let waker = cx.waker().clone();
+            thread::spawn(move || exercise(&waker)).join().unwrap();
+        }
+        Poll::<()>::Pending
+    })));
+    settle(&event_loop);
+    assert_eq!(polls.get(), 2);
+}
+
+#[test]
+fn a_wake_by_itself_and_one_by_a_thread_lose_nothing() {
+    let polls = Rc::new(Cell::new(0));
+    let event_loop = EventLoop::new().unwrap();
+    let count = Rc::clone(&polls);
+    drop(event_loop.spawn(poll_fn(move |cx| {
+        count.set(count.get() + 1);
+        if count.get() == 1 {
+            let waker = cx.waker().clone();
+            thread::spawn(move || waker.wake()).join().unwrap();
+            cx.waker().wake_by_ref();
+        }
+        Poll::<()>::Pending
+    })));
+    settle(&event_loop);
+    // The remote wake may come after the poll that the local one led to.
+    assert!((2..=3).contains(&polls.get()), "{} polls", polls.get());
+}
+
+#[test]
+fn wakes_from_four_threads_during_one_wait_all_arrive() {
+    const THREADS: usize = 4;
+    let rounds = many(100, 2000);
+    let mut senders = Vec::new();
+    let mut helpers = Vec::new();
+    for _ in 0..THREADS {
+        let (sender, receiver) = mpsc::channel::<Waker>();
+        senders.push(sender);
+        helpers.push(thread::spawn(move || receiver.iter().for_each(Waker::wake)));
+    }
+    monoloop::run(async {
+        let tasks: Vec<_> = senders
+            .into_iter()
+            .map(|sender| {
+                spawn(async move {
+                    for _ in 0..rounds {
+                        let mut is_first = true;
+                        // Spurious polls are allowed, a missing one hangs the test.
+                        poll_fn(|cx| {
+                            if std::mem::take(&mut is_first) {
+                                sender.send(cx.waker().clone()).unwrap();
+                                return Poll::Pending;
+                            }
+                            Poll::Ready(())
+                        })
+                        .await;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    for helper in helpers {
+        helper.join().unwrap();
+    }
+}
+
+#[test]
+fn four_threads_that_wake_the_same_task_lose_no_wake() {
+    const THREADS: usize = 4;
+    let rounds = many(200, 5000);
+    let count = Arc::new(AtomicUsize::new(0));
+    monoloop::run(async {
+        let waker = own_waker().await;
+        let helpers: Vec<_> = (0..THREADS)
+            .map(|_| {
+                let (count, waker) = (Arc::clone(&count), waker.clone());
+                thread::spawn(move || {
+                    for _ in 0..rounds {
+                        // First the work, then the wake: the poll that follows must see it.
+                        count.fetch_add(1, Ordering::Relaxed);
+                        waker.wake_by_ref();
+                    }
+                })
+            })
+            .collect();
+        poll_fn(|_| match count.load(Ordering::Relaxed) {
+            all if all == THREADS * rounds => Poll::Ready(()),
+            _ => Poll::Pending,
+        })
+        .await;
+        for helper in helpers {
+            helper.join().unwrap();
+        }
+    });
+}
+
+// ----- what a wake does not do
+
+#[test]
+fn a_wake_only_enqueues() {
+    monoloop::run(async {
+        let lock = Rc::new(Mutex::new(0));
+        let bell = Doorbell::default();
+        let (waiting, inside) = (bell.wait(), Rc::clone(&lock));
+        let handle = spawn(async move {
+            waiting.await;
+            *inside.try_lock().expect("nobody holds it when the woken task runs") += 1;
+        });
+        yield_now().await;
+        {
+            let _held = lock.lock().unwrap();
+            bell.open();
+        }
+        handle.await.unwrap();
+        assert_eq!(*lock.lock().unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_remote_wake_only_enqueues() {
+    monoloop::run(async {
+        let polled_on = Arc::new(Mutex::new(None));
+        let is_woken = Arc::new(AtomicBool::new(false));
+        let (inside, flag) = (Arc::clone(&polled_on), Arc::clone(&is_woken));
+        let (sender, receiver) = mpsc::channel();
+        let handle = spawn(poll_fn(move |cx| {
+            if flag.load(Ordering::SeqCst) {
+                *inside.try_lock().expect("nobody holds it") = Some(thread::current().id());
+                return Poll::Ready(());
+            }
+            sender.send(cx.waker().clone()).unwrap();
+            Poll::Pending
+        }));
+        yield_now().await;
+        let waker = receiver.recv().unwrap();
+        let lock = Arc::clone(&polled_on);
+        thread::spawn(move || {
+            let _held = lock.lock().unwrap();
+            is_woken.store(true, Ordering::SeqCst);
+            waker.wake();
+        })
+        .join()
+        .unwrap();
+        handle.await.unwrap();
+        assert_eq!(*polled_on.lock().unwrap(), Some(thread::current().id()));
+    });
+}
+
+#[test]
+fn a_task_is_dropped_on_its_thread_whoever_holds_wakers() {
+    let alive = Rc::new(Cell::new(0));
+    let (sender, receiver) = mpsc::channel::<Waker>();
+    let helper = thread::spawn(move || {
+        let wakers: Vec<Waker> = receiver.iter().collect();
+        // The last of all wakers, and the loop is gone.
+        wakers.iter().for_each(exercise);
+    });
+    monoloop::run(async {
+        for fate in 0..3 {
+            let (stay, sender) = (Stay::new(&alive), sender.clone());
+            let handle = spawn(async move {
+                let _held = stay;
+                sender.send(own_waker().await).unwrap();
+                if fate == 0 {
+                    pending::<()>().await;
+                }
+            });
+            yield_now().await;
+            if fate == 1 {
+                handle.abort();
+            }
+            drop(handle);
+        }
+    });
+    assert_eq!(alive.get(), 0);
+    drop(sender);
+    helper.join().unwrap();
+}
+
+#[test]
+fn a_wake_from_another_loops_thread_reaches_the_right_task() {
+    let (to_there, from_here) = mpsc::channel::<Waker>();
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    let helper = thread::spawn(move || {
+        monoloop::run(async move {
+            let mine = spawn(async {
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+            });
+            let theirs = from_here.recv().unwrap();
+            set.store(true, Ordering::SeqCst);
+            theirs.wake();
+            mine.await.unwrap();
+        });
+    });
+    monoloop::run(poll_fn(|cx| {
+        if flag.load(Ordering::SeqCst) {
+            return Poll::Ready(());
+        }
+        // The helper may be gone after the first.
+        let _sent = to_there.send(cx.waker().clone());
+        Poll::Pending
+    }));
+    helper.join().unwrap();
+}
+
+#[test]
+fn wakers_that_are_forgotten_cost_nothing() {
+    monoloop::run(async {
+        for _ in 0..many(1000, 100_000) {
+            spawn(async { std::mem::forget(own_waker().await) }).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn clones_and_wakes_in_any_order_and_number_are_sound() {
+    let seed = std::env::var("MONOLOOP_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
+    println!("MONOLOOP_SEED={seed}");
+    let alive = Rc::new(Cell::new(0));
+    monoloop::run(async {
+        let mut random = common::Random::new(seed);
+        let mut wakers: Vec<Waker> = Vec::new();
+        let (sender, receiver) = mpsc::channel::<Waker>();
+        let helper = thread::spawn(move || {
+            for waker in receiver {
+                exercise(&waker);
+            }
+        });
+        let mut tasks = Vec::new();
+        for _ in 0..many(20_000, 500_000) {
+            match random.below(8) {
+                0 => {
+                    let stay = Stay::new(&alive);
+                    tasks.push(spawn(async move {
+                        let _held = stay;
+                        let waker = own_waker().await;
+                        pending::<()>().await;
+                        drop(waker);
+                    }));
+                    wakers.push(own_waker().await);
+                }
+                1 if !wakers.is_empty() => wakers.push(wakers[random.below(wakers.len())].clone()),
+                2 if !wakers.is_empty() => {
+                    wakers.swap_remove(random.below(wakers.len())).wake();
+                }
+                3 if !wakers.is_empty() => wakers[random.below(wakers.len())].wake_by_ref(),
+                4 if !wakers.is_empty() => drop(wakers.swap_remove(random.below(wakers.len()))),
+                5 if !wakers.is_empty() => {
+                    std::mem::forget(wakers.swap_remove(random.below(wakers.len())));
+                }
+                6 if !wakers.is_empty() => {
+                    sender.send(wakers.swap_remove(random.below(wakers.len()))).unwrap();
+                }
+                7 if !tasks.is_empty() => {
+                    tasks.swap_remove(random.below(tasks.len())).abort();
+                }
+                _ => {
+                    // A waker of a task that ends right after.
+                    wakers.push(spawn(own_waker()).await.unwrap());
+                }
+            }
+        }
+        assert_eq!(alive.get(), tasks.len(), "each task was dropped once, and no other");
+        drop(sender);
+        helper.join().unwrap();
+    });
+    assert_eq!(alive.get(), 0);
+}
+
+#[test]
+fn a_sleeping_loop_is_woken_by_a_thread() {
+    // The clock is real, and the timeout only there to end a test that fails.
+    monoloop::run(async {
+        let (sender, receiver) = mpsc::channel::<Waker>();
+        let helper = thread::spawn(move || receiver.recv().unwrap().wake());
+        let mut is_first = true;
+        let woken = poll_fn(move |cx| {
+            if std::mem::take(&mut is_first) {
+                sender.send(cx.waker().clone()).unwrap();
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        });
+        time::timeout(Duration::from_secs(60), woken).await.expect("a wake");
+        helper.join().unwrap();
+    });
+}
