@@ -1,6 +1,8 @@
 //! `sleep` and `sleep_until`: order, exactness, dropping, resetting, and sleeps that are used where they do not
 //! belong. By the virtual clock, except where the real one is the subject.
 
+#![allow(clippy::async_yields_async)] // sleeps are made on one loop and used elsewhere
+
 mod net_common;
 
 use std::cell::{Cell, RefCell};

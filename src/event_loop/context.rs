@@ -85,12 +85,15 @@ fn absence(what: &str, location: &Location<'_>) -> String {
     )
 }
 
-/// Like [`with`], with an error in place of the panic.
+/// Like [`with`], with an error in place of the panic. `location` is where the user called `what`.
 #[inline]
-#[track_caller]
-pub(crate) fn io_with<R>(what: &str, f: impl FnOnce(&Core) -> io::Result<R>) -> io::Result<R> {
+pub(crate) fn io_with<R>(
+    what: &str,
+    location: &Location<'_>,
+    f: impl FnOnce(&Core) -> io::Result<R>,
+) -> io::Result<R> {
     match try_with(f) {
         Some(result) => result,
-        None => Err(io::Error::other(absence(what, Location::caller()))),
+        None => Err(io::Error::other(absence(what, location))),
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +61,7 @@ impl Core {
         let incidents = Rc::new(Cell::new(0));
         let reporter = reporter(config.on_error, Rc::clone(&incidents));
         let executor = Executor::new(reactor.unparker(), reporter);
+        executor.set_now(clock.read());
         let remote = Arc::new(Remote::new(executor.loop_id()));
         let control = executor.spawn_control(serve_remote(Arc::clone(&remote)));
         remote.set_control(control);
@@ -317,15 +318,27 @@ impl Core {
     /// Takes back what handles released on other threads, or while the loop was not current.
     pub(super) fn collect_released(&self) {
         for released in self.executor.take_released() {
-            match released {
-                Release::Timer { key, is_short } => {
-                    if is_short {
-                        self.count_short_timer(false);
-                    }
-                    TimerKey::from_bits(key).into_iter().for_each(|key| self.remove_timer(key));
+            // Foreign wakers are dropped here, and may panic.
+            self.guard(|| self.collect(released));
+        }
+    }
+
+    /// Runs foreign code on the loop's own behalf; a panic is reported.
+    pub(super) fn guard(&self, foreign: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
+            self.executor.shared().report(Incident::Waker(payload));
+        }
+    }
+
+    fn collect(&self, released: Release) {
+        match released {
+            Release::Timer { key, is_short } => {
+                if is_short {
+                    self.count_short_timer(false);
                 }
-                Release::Source(key) => self.reactor.forget(SourceKey::from_bits(key)),
+                TimerKey::from_bits(key).into_iter().for_each(|key| self.remove_timer(key));
             }
+            Release::Source(key) => self.reactor.forget(SourceKey::from_bits(key)),
         }
     }
 }

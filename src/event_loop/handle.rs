@@ -82,9 +82,15 @@ impl Remote {
         drop(unrun);
     }
 
+    /// Whether `stop` was called since it was last taken.
+    #[inline]
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
     /// Whether `stop` was called since this was last asked.
     pub(super) fn take_stop(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) && self.stop.swap(false, Ordering::Acquire)
+        self.stop.swap(false, Ordering::Acquire)
     }
 
     pub(super) fn is_work_outstanding(&self) -> bool {
@@ -99,7 +105,7 @@ pub(super) async fn serve_remote(remote: Arc<Remote>) {
         context::try_with(|core| {
             core.collect_released();
             for job in remote.take_jobs() {
-                (job.run)(core, job.location);
+                core.guard(|| (job.run)(core, job.location));
             }
         });
         Poll::<()>::Pending

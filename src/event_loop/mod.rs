@@ -165,7 +165,8 @@ impl EventLoop {
         if self.core.remote.take_stop() {
             check(self.core.turn(Some(Duration::ZERO)));
         } else {
-            check(self.core.turn_until(|| self.core.remote.take_stop()));
+            check(self.core.turn_until(|| self.core.remote.is_stopped()));
+            self.core.remote.take_stop();
         }
     }
 

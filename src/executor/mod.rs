@@ -154,28 +154,7 @@ impl Executor {
         future: F,
         location: &'static Location<'static>,
     ) -> RawJoin<F::Output> {
-        if self.refusing.get() {
-            return self.refuse(future, location);
-        }
-        // SAFETY: the future is `'static`, and so is its output.
-        let (task, join) = unsafe { TaskRef::new(future, (), self.seed(location, Kind::Task)) };
-        self.admit(task);
-        join
-    }
-
-    /// Spawns a task that has a name.
-    pub(crate) fn spawn_named<F: Future + 'static>(
-        &self,
-        future: F,
-        name: Rc<str>,
-        location: &'static Location<'static>,
-    ) -> RawJoin<F::Output> {
-        if self.refusing.get() {
-            return self.refuse(future, location);
-        }
-        // SAFETY: the future is `'static`, and so is its output.
-        let (task, join) =
-            unsafe { TaskRef::new(future, Named(name), self.seed(location, Kind::Task)) };
+        let (task, join) = new_task(future, self.seed(location));
         self.admit(task);
         join
     }
@@ -186,11 +165,7 @@ impl Executor {
         future: F,
         location: &'static Location<'static>,
     ) -> TaskRef {
-        if self.refusing.get() {
-            return self.refuse(future, location).task().clone();
-        }
-        // SAFETY: the future is `'static`, and so is its output.
-        let (task, join) = unsafe { TaskRef::new(future, (), self.seed(location, Kind::Callback)) };
+        let (task, join) = new_task(future, self.seed_of(Kind::Callback, location));
         self.admit(task);
         join.task().clone()
     }
@@ -205,9 +180,9 @@ impl Executor {
         future: F,
         location: &'static Location<'static>,
     ) -> RawJoin<F::Output> {
-        let name = Named(Rc::from("main"));
         // SAFETY: the caller's.
-        let (task, join) = unsafe { TaskRef::new(future, name, self.seed(location, Kind::Task)) };
+        let (task, join) =
+            unsafe { TaskRef::new(future, Named(Rc::from("main")), self.seed(location)) };
         self.admit(task);
         join
     }
@@ -217,51 +192,59 @@ impl Executor {
         &self,
         future: F,
     ) -> &'static Slot {
-        let location = Location::caller();
-        // SAFETY: the future is `'static`, and so is its output.
-        let (task, _join) =
-            unsafe { TaskRef::new(future, (), self.seed(location, Kind::Internal)) };
-        let slot = self.admit(task);
+        let (task, _join) = new_task(future, self.seed_of(Kind::Internal, Location::caller()));
+        let slot = self.place(task);
         self.resident.set_control(slot);
         slot
     }
 
+    /// What a task that is spawned now is born with.
     #[inline]
-    fn seed(&self, location: &'static Location<'static>, kind: Kind) -> Seed {
+    pub(crate) fn seed(&self, location: &'static Location<'static>) -> Seed {
+        self.seed_of(Kind::Task, location)
+    }
+
+    #[inline]
+    fn seed_of(&self, kind: Kind, location: &'static Location<'static>) -> Seed {
         let id = self.last_id.get() + 1;
         self.last_id.set(id);
         Seed { id, parent: self.current_id(), location, spawned: self.now.get(), kind }
     }
 
+    /// Takes a new task in, to be polled after all that are ready now; or, late in the end of the loop, drops
+    /// its future at once.
     #[inline]
-    fn admit(&self, task: TaskRef) -> &'static Slot {
-        let weak = task.header_ptr();
+    pub(crate) fn admit(&self, task: TaskRef) {
+        if self.refusing.get() {
+            self.refuse(task);
+        } else {
+            self.place(task);
+        }
+    }
+
+    /// Gives a task a slot and its first turn.
+    #[inline]
+    fn place(&self, task: TaskRef) -> &'static Slot {
+        let header = task.header_ptr();
         let slot = self.resident.lease(task.into_tenant());
         // SAFETY: the tenancy, begun just now, keeps the task alive.
-        unsafe { weak.as_ref() }.settle(slot);
+        unsafe { header.as_ref() }.settle(slot);
         slot.wake();
         slot
     }
 
-    /// Drops a future that was spawned too late, and gives the handle of an aborted task.
     #[cold]
-    fn refuse<F: Future + 'static>(
-        &self,
-        future: F,
-        location: &'static Location<'static>,
-    ) -> RawJoin<F::Output> {
+    fn refuse(&self, task: TaskRef) {
         self.refused.set(self.refused.get() + 1);
-        // SAFETY: the future is `'static`, and so is its output.
-        let (task, join) = unsafe { TaskRef::new(future, (), self.seed(location, Kind::Task)) };
-        self.admit(task);
+        let refused = task.clone();
+        self.place(task);
         let depth = self.nested_refusals.get();
         // A drop that spawns what spawns in its drop, and so on for ever: the next round goes on with it.
         if depth < Self::MAX_NESTED_REFUSALS {
             self.nested_refusals.set(depth + 1);
-            join.task().abort();
+            refused.abort();
             self.nested_refusals.set(depth);
         }
-        join
     }
 
     fn current_id(&self) -> u64 {
@@ -368,6 +351,29 @@ impl Executor {
         self.refusing.set(false);
         Ended { rounds, refused: self.refused.get() }
     }
+}
+
+/// Makes a task, which [`Executor::admit`] takes in.
+///
+/// Apart from the executor's methods so that a future passes through no closure on its way into the cell: each
+/// would be a copy of it on the stack, and futures can be large.
+#[inline]
+pub(crate) fn new_task<F: Future + 'static>(
+    future: F,
+    seed: Seed,
+) -> (TaskRef, RawJoin<F::Output>) {
+    // SAFETY: the future is `'static`, and so is its output.
+    unsafe { TaskRef::new(future, (), seed) }
+}
+
+/// Makes a task that has a name.
+pub(crate) fn new_named_task<F: Future + 'static>(
+    future: F,
+    name: Rc<str>,
+    seed: Seed,
+) -> (TaskRef, RawJoin<F::Output>) {
+    // SAFETY: the future is `'static`, and so is its output.
+    unsafe { TaskRef::new(future, Named(name), seed) }
 }
 
 /// How ending all tasks went.

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -14,7 +15,7 @@ use mio::event::Source;
 
 use crate::event_loop::{Core, context};
 use crate::executor::wake::{Home, LoopId, Release};
-use crate::reactor::{Direction, SourceKey, WaiterId};
+use crate::reactor::{self, Direction, SourceKey, WaiterId};
 
 /// An I/O object that is registered with a loop.
 pub(crate) struct Registered<S: Source> {
@@ -26,21 +27,23 @@ pub(crate) struct Registered<S: Source> {
 }
 
 impl<S: Source> Registered<S> {
-    /// Registers `io` with the current loop. `what` names the caller, for the error.
-    #[track_caller]
-    pub(crate) fn new(what: &str, io: S) -> io::Result<Self> {
-        Self::register(what, io, false)
+    /// Registers `io` with the current loop. `what` and `location` name the caller, for the error.
+    pub(crate) fn new(what: &str, location: &Location<'_>, io: S) -> io::Result<Self> {
+        Self::register(what, location, io, false)
     }
 
     /// Registers a socket that is connecting: writable when it is through.
-    #[track_caller]
-    pub(crate) fn connecting(what: &str, io: S) -> io::Result<Self> {
-        Self::register(what, io, true)
+    pub(crate) fn connecting(what: &str, location: &Location<'_>, io: S) -> io::Result<Self> {
+        Self::register(what, location, io, true)
     }
 
-    #[track_caller]
-    fn register(what: &str, mut io: S, is_connecting: bool) -> io::Result<Self> {
-        context::io_with(what, |core| {
+    fn register(
+        what: &str,
+        location: &Location<'_>,
+        mut io: S,
+        is_connecting: bool,
+    ) -> io::Result<Self> {
+        context::io_with(what, location, |core| {
             let key = core.reactor.register(&mut io, is_connecting)?;
             Ok((core.executor.home(), core.id(), key))
         })
@@ -54,6 +57,8 @@ impl<S: Source> Registered<S> {
 
     /// Takes the object out of the reactor.
     pub(crate) fn into_inner(mut self) -> io::Result<S> {
+        // Asked first: elsewhere it is an error, and our drop does the rest.
+        self.with_core(|_| Ok(()))?;
         let mut io = self.io.take().expect("taken out only here, and we consume");
         self.with_core(|core| core.reactor.deregister(self.key, &mut io))?;
         Ok(io)
@@ -208,8 +213,12 @@ impl<S: Source> Drop for Registered<S> {
             }
             is_ours
         });
-        drop(io);
         if done != Some(true) {
+            // Out of the poller here and now: once closed, the number may be another's.
+            if let Some(unparker) = self.home.unparker(self.owner) {
+                reactor::deregister_elsewhere(&*unparker, &mut io);
+            }
+            drop(io);
             self.home.release(self.owner, Release::Source(self.key.to_bits()));
         }
     }

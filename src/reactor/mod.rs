@@ -24,6 +24,7 @@
 mod precise;
 mod source;
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
@@ -101,8 +102,6 @@ pub(crate) enum Wait {
 pub(crate) struct Reactor {
     poll: RefCell<mio::Poll>,
     events: RefCell<Events>,
-    /// A second handle of the poller: `poll` is borrowed while we wait.
-    registry: Registry,
     sources: RefCell<Slab<Source>>,
     last_generation: Cell<u32>,
     unparker: Arc<Unparker>,
@@ -120,10 +119,9 @@ impl Reactor {
             events: RefCell::new(Events::with_capacity(EVENTS)),
             sources: RefCell::new(Slab::new()),
             last_generation: Cell::new(0),
-            unparker: Arc::new(Unparker { waker }),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             precise: precise::PreciseTimer::new(&registry, PRECISE)?,
-            registry,
+            unparker: Arc::new(Unparker { waker, registry }),
         })
     }
 
@@ -133,7 +131,7 @@ impl Reactor {
 
     #[cfg(unix)]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        std::os::fd::AsFd::as_fd(&self.registry)
+        std::os::fd::AsFd::as_fd(&self.unparker.registry)
     }
 
     /// Registers `io` for both directions.
@@ -153,8 +151,7 @@ impl Reactor {
             return Err(io::Error::other("too many sources on one event loop"));
         }
         let key = SourceKey { index: index as u32, generation };
-        let both = Interest::READABLE | Interest::WRITABLE;
-        match self.registry.register(io, key.token(), both) {
+        match self.unparker.registry.register(io, key.token(), interest()) {
             Ok(()) => Ok(key),
             Err(error) => {
                 self.forget(key);
@@ -166,7 +163,7 @@ impl Reactor {
     /// Takes `io` out of the poller and forgets it.
     pub(crate) fn deregister(&self, key: SourceKey, io: &mut impl MioSource) -> io::Result<()> {
         self.forget(key);
-        self.registry.deregister(io)
+        self.unparker.registry.deregister(io)
     }
 
     /// Forgets a source whose descriptor is closed, or will be: the kernel drops the registration then.
@@ -352,10 +349,30 @@ enum Seen {
     Unpolled,
 }
 
-/// Ends a wait from any thread.
+/// What sources are registered for: both directions, and urgent data where its coming can be told, as it ends
+/// reads early.
+fn interest() -> Interest {
+    let both = Interest::READABLE | Interest::WRITABLE;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return both | Interest::PRIORITY;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    return both;
+}
+
+/// Takes a source out of the poller of the loop that `unparker` belongs to, from any thread.
+pub(crate) fn deregister_elsewhere(unparker: &dyn Unpark, io: &mut impl MioSource) {
+    let unparker: &dyn Any = unparker;
+    if let Some(unparker) = unparker.downcast_ref::<Unparker>() {
+        // It fails only for a descriptor that the poller does not know, and then all is well.
+        let _unknown = unparker.registry.deregister(io);
+    }
+}
+
+/// What other threads may do with a reactor: end its wait, take sources out.
 #[derive(Debug)]
 struct Unparker {
     waker: mio::Waker,
+    registry: Registry,
 }
 
 impl Unpark for Unparker {

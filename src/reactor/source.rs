@@ -48,7 +48,7 @@ impl Source {
 #[derive(Debug)]
 pub(super) struct Side {
     is_ready: bool,
-    /// The peer, or we, closed this direction: it stays ready, and operations say what happened.
+    /// The peer, or we, closed this direction, or urgent data came: a short operation proves nothing.
     is_closed: bool,
     /// The last one who polled. Others that polled before are not woken.
     poller: Option<WakeRef>,
@@ -127,8 +127,8 @@ impl Readied {
     pub(super) fn of(event: &Event) -> Self {
         let failed = event.is_error();
         Self {
-            read: event.is_readable() || event.is_read_closed() || failed,
-            read_closed: event.is_read_closed() || failed,
+            read: event.is_readable() || event.is_read_closed() || event.is_priority() || failed,
+            read_closed: event.is_read_closed() || event.is_priority() || failed,
             write: event.is_writable() || event.is_write_closed() || failed,
             write_closed: event.is_write_closed() || failed,
         }

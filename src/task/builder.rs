@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use crate::event_loop::context;
-use crate::executor::JoinHandle;
+use crate::executor::{self, JoinHandle};
 
 /// Spawns tasks that have a name.
 ///
@@ -50,12 +50,13 @@ impl Builder {
         F::Output: 'static,
     {
         let location = Location::caller();
-        context::with("task::Builder::spawn", |core| {
-            JoinHandle::new(match self.name {
-                Some(name) => core.executor.spawn_named(future, name, location),
-                None => core.executor.spawn(future, location),
-            })
-        })
+        let seed = context::with("task::Builder::spawn", |core| core.executor.seed(location));
+        let (task, join) = match self.name {
+            Some(name) => executor::new_named_task(future, name, seed),
+            None => executor::new_task(future, seed),
+        };
+        context::with("task::Builder::spawn", |core| core.executor.admit(task));
+        JoinHandle::new(join)
     }
 }
 

@@ -14,6 +14,7 @@ use std::future::Future;
 use std::panic::Location;
 
 use crate::event_loop::context;
+use crate::executor;
 
 #[doc(inline)]
 pub use crate::executor::{AbortHandle, JoinError, JoinHandle, TaskId, TaskInfo, TaskState};
@@ -53,7 +54,10 @@ where
     F::Output: 'static,
 {
     let location = Location::caller();
-    context::with("spawn", |core| JoinHandle::new(core.executor.spawn(future, location)))
+    let seed = context::with("spawn", |core| core.executor.seed(location));
+    let (task, join) = executor::new_task(future, seed);
+    context::with("spawn", |core| core.executor.admit(task));
+    JoinHandle::new(join)
 }
 
 /// Returns the task that is being polled, or `None` outside of tasks. While a future is dropped, its task

@@ -70,7 +70,7 @@ pub(super) struct VTable {
 }
 
 /// What a task is born with.
-pub(in crate::executor) struct Seed {
+pub(crate) struct Seed {
     pub(in crate::executor) id: u64,
     /// Zero: none.
     pub(in crate::executor) parent: u64,

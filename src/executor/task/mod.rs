@@ -46,8 +46,8 @@ pub(super) mod storage;
 mod task_ref;
 
 pub(super) use cell::Named;
-pub(super) use header::{Header, Seed};
-pub(crate) use header::{Kind, State};
+pub(super) use header::Header;
+pub(crate) use header::{Kind, Seed, State};
 pub(crate) use task_ref::{Outcome, RawJoin, TaskRef};
 
 use std::any::Any;

@@ -1,5 +1,6 @@
 //! Homes: where slots live, who holds them, and how they change hands.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -34,8 +35,8 @@ pub(super) fn current_home() -> *const Home {
     CURRENT.with(Cell::get)
 }
 
-/// Ends the sleep of a parked loop, from any thread.
-pub(crate) trait Unpark: Send + Sync {
+/// Ends the sleep of a parked loop, from any thread. `Any`, so that its maker can recognise it.
+pub(crate) trait Unpark: Any + Send + Sync {
     /// Makes the loop's wait return, now or when it next begins.
     fn unpark(&self);
 }
@@ -146,6 +147,13 @@ impl Home {
         for listing in lock(&self.directory).iter() {
             listing.unparker.unpark();
         }
+    }
+
+    /// The unparker of a loop that lives here, if it is not gone. From anywhere.
+    pub(crate) fn unparker(&self, id: LoopId) -> Option<Arc<dyn Unpark>> {
+        let directory = lock(&self.directory);
+        let listing = directory.iter().find(|listing| listing.id == id);
+        listing.map(|listing| Arc::clone(&listing.unparker))
     }
 
     /// Tells a loop that lives here, from anywhere, that something of its is no longer in use. Does

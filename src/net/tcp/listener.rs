@@ -1,9 +1,10 @@
 //! Accepting connections.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -11,6 +12,7 @@ use futures_core::Stream;
 
 use super::TcpStream;
 use super::pause::Pause;
+use crate::event_loop::context;
 use crate::io::{Direction, Registered};
 use crate::net::ToSocketAddrs;
 use crate::net::addr::resolve;
@@ -57,23 +59,31 @@ impl TcpListener {
     ///
     /// If `addr` is malformed or cannot be looked up, if no address can be bound (the last error), or if
     /// no loop runs on this thread.
-    pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        let mut last = None;
-        for addr in resolve(addr.target()).await? {
-            match mio::net::TcpListener::bind(addr) {
-                Ok(listener) => return Self::from_mio("TcpListener::bind", listener),
-                Err(error) => {
-                    let text = format!("cannot bind {addr}: {error}");
-                    last = Some(io::Error::new(error.kind(), text));
+    #[track_caller]
+    pub fn bind(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
+        let location = Location::caller();
+        async move {
+            context::io_with("TcpListener::bind", location, |_| Ok(()))?;
+            let mut last = None;
+            for addr in resolve(addr.target()).await? {
+                match mio::net::TcpListener::bind(addr) {
+                    Ok(listener) => return Self::new("TcpListener::bind", location, listener),
+                    Err(error) => {
+                        let text = format!("cannot bind {addr}: {error}");
+                        last = Some(io::Error::new(error.kind(), text));
+                    }
                 }
             }
+            Err(last.expect("`resolve` gives at least one address"))
         }
-        Err(last.expect("`resolve` gives at least one address"))
     }
 
-    #[track_caller]
-    fn from_mio(what: &str, listener: mio::net::TcpListener) -> io::Result<Self> {
-        Ok(Self { io: Registered::new(what, listener)?, pause: Pause::default() })
+    fn new(
+        what: &str,
+        location: &Location<'_>,
+        listener: mio::net::TcpListener,
+    ) -> io::Result<Self> {
+        Ok(Self { io: Registered::new(what, location, listener)?, pause: Pause::default() })
     }
 
     /// Takes a listener of std's into the loop that runs on this thread, and makes it non-blocking.
@@ -84,7 +94,8 @@ impl TcpListener {
     #[track_caller]
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Self::from_mio("TcpListener::from_std", mio::net::TcpListener::from_std(listener))
+        let listener = mio::net::TcpListener::from_std(listener);
+        Self::new("TcpListener::from_std", Location::caller(), listener)
     }
 
     /// Takes the listener out of the loop. It stays non-blocking.
@@ -155,7 +166,7 @@ impl TcpListener {
         accepted: io::Result<(mio::net::TcpStream, SocketAddr)>,
     ) -> io::Result<(TcpStream, SocketAddr)> {
         match accepted {
-            Ok((stream, peer)) => Ok((TcpStream::from_mio("TcpListener::accept", stream)?, peer)),
+            Ok((stream, peer)) => Ok((TcpStream::accepted(stream)?, peer)),
             Err(error) => {
                 self.io.with_core(|core| {
                     self.pause.note(core, &error);

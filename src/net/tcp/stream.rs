@@ -1,9 +1,10 @@
 //! TCP connections.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::event_loop::context;
 use crate::io::{Direction, Registered};
 use crate::net::ToSocketAddrs;
 use crate::net::addr::resolve;
@@ -48,32 +50,38 @@ impl TcpStream {
     /// If `addr` is malformed or cannot be looked up, if no address can be connected to (the last error,
     /// naming the address), or if no loop runs on this thread.
     #[doc(alias = "open_connection")]
-    pub async fn connect(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        let mut last = None;
-        for addr in resolve(addr.target()).await? {
-            match Self::connect_to(addr).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => {
-                    let text = format!("cannot connect to {addr}: {error}");
-                    last = Some(io::Error::new(error.kind(), text));
+    #[track_caller]
+    pub fn connect(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
+        let location = Location::caller();
+        async move {
+            context::io_with("TcpStream::connect", location, |_| Ok(()))?;
+            let mut last = None;
+            for addr in resolve(addr.target()).await? {
+                match Self::connect_to(addr, location).await {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => {
+                        let text = format!("cannot connect to {addr}: {error}");
+                        last = Some(io::Error::new(error.kind(), text));
+                    }
                 }
             }
+            Err(last.expect("`resolve` gives at least one address"))
         }
-        Err(last.expect("`resolve` gives at least one address"))
     }
 
-    async fn connect_to(addr: SocketAddr) -> io::Result<Self> {
+    async fn connect_to(addr: SocketAddr, location: &Location<'_>) -> io::Result<Self> {
         let socket = mio::net::TcpStream::connect(addr)?;
-        let stream = Self { io: Registered::connecting("TcpStream::connect", socket)? };
+        let stream = Self { io: Registered::connecting("TcpStream::connect", location, socket)? };
         poll_fn(|cx| stream.io.poll_io(Direction::Write, cx, is_connected)).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }
 
     /// An accepted connection.
-    #[track_caller]
-    pub(super) fn from_mio(what: &str, stream: mio::net::TcpStream) -> io::Result<Self> {
-        let stream = Self { io: Registered::new(what, stream)? };
+    pub(super) fn accepted(stream: mio::net::TcpStream) -> io::Result<Self> {
+        // The loop is current: it was asked for the connection just now.
+        let stream =
+            Self { io: Registered::new("TcpListener::accept", Location::caller(), stream)? };
         // The peer may have gone in between; reading and writing will tell.
         let _gone = stream.set_nodelay(true);
         Ok(stream)
@@ -89,7 +97,7 @@ impl TcpStream {
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let stream = mio::net::TcpStream::from_std(stream);
-        Ok(Self { io: Registered::new("TcpStream::from_std", stream)? })
+        Ok(Self { io: Registered::new("TcpStream::from_std", Location::caller(), stream)? })
     }
 
     /// Takes the stream out of the loop. It stays non-blocking.
@@ -317,6 +325,13 @@ impl TcpStream {
     }
 }
 
+/// How many bytes one vectored operation moves at most: the system takes only so many buffers at once.
+fn most_of(lengths: impl Iterator<Item = usize>) -> usize {
+    /// `IOV_MAX` of Linux and the BSDs is 1024; POSIX lets a system have as few as this.
+    const BUFFERS: usize = 16;
+    lengths.take(BUFFERS).fold(0, usize::saturating_add)
+}
+
 /// Whether a connection has been made; `WouldBlock`: not yet. Writability alone does not tell.
 fn is_connected(io: &mio::net::TcpStream) -> io::Result<()> {
     if let Some(error) = io.take_error()? {
@@ -360,7 +375,7 @@ impl AsyncRead for &TcpStream {
         cx: &mut Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let wanted = buffers.iter().map(|buffer| buffer.len()).sum();
+        let wanted = most_of(buffers.iter().map(|buffer| buffer.len()));
         self.io.poll_bytes(Direction::Read, cx, wanted, |mut io| io.read_vectored(buffers))
     }
 }
@@ -381,7 +396,7 @@ impl AsyncWrite for &TcpStream {
         cx: &mut Context<'_>,
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let wanted = data.iter().map(|data| data.len()).sum();
+        let wanted = most_of(data.iter().map(|data| data.len()));
         self.io.poll_bytes(Direction::Write, cx, wanted, |mut io| io.write_vectored(data))
     }
 

@@ -1,0 +1,295 @@
+//! Descriptors and memory: nothing is kept, however sockets end, and running out of descriptors is survived.
+
+#![cfg(target_os = "linux")]
+
+mod net_common;
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use monoloop::io::*;
+use monoloop::net::{TcpListener, TcpStream};
+use monoloop::time::{interval, sleep};
+use monoloop::{EventLoop, spawn, yield_now};
+use net_common::*;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+#[test]
+fn a_loop_that_ends_closes_the_sockets_of_its_tasks() {
+    let _alone = alone();
+    let before = descriptors().len();
+    for way in 0..3 {
+        let event_loop = EventLoop::new().unwrap();
+        event_loop.run(async {
+            for n in 0..50 {
+                let (mut stream, peer) = pair().await;
+                drop(spawn(async move {
+                    let _peer = peer;
+                    match n % 3 {
+                        0 => drop(stream.read(&mut [0]).await),
+                        1 => drop(listener().await.accept().await),
+                        _ => drop(stream.peek(&mut [0]).await),
+                    }
+                }));
+            }
+            for _ in 0..10 {
+                yield_now().await;
+            }
+        });
+        assert!(descriptors().len() > before + 100);
+        match way {
+            0 => drop(event_loop),
+            1 => assert_eq!(event_loop.shutdown().dropped.len(), 50),
+            _ => thread::scope(|_| drop(event_loop)),
+        }
+        assert_eq!(descriptors().len(), before, "{way}");
+    }
+}
+
+#[test]
+fn a_task_that_panics_or_is_aborted_closes_its_sockets() {
+    let _alone = alone();
+    run(async {
+        let (first, mut first_peer) = pair().await;
+        let (second, mut second_peer) = pair().await;
+        let panicking = spawn(async move {
+            let _stream = first;
+            yield_now().await;
+            std::panic::panic_any("on purpose");
+        });
+        let aborted = spawn(async move { second.readable().await });
+        assert!(panicking.await.unwrap_err().is_panic());
+        assert_eq!(first_peer.read(&mut [0]).await.unwrap(), 0);
+        aborted.abort();
+        assert_eq!(second_peer.read(&mut [0]).await.unwrap(), 0);
+    });
+}
+
+/// Dropped by the thread's end, after the loop and its thread-locals are gone.
+#[test]
+fn sockets_and_sleeps_kept_in_a_thread_local_go_with_the_thread() {
+    thread_local! {
+        static KEPT: RefCell<Vec<(TcpStream, TcpListener, monoloop::time::Sleep)>> =
+            const { RefCell::new(Vec::new()) };
+        static LOOP: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
+    }
+    let _alone = alone();
+    for keeps_loop in [false, true] {
+        for touched_first in [false, true] {
+            thread::spawn(move || {
+                if touched_first {
+                    KEPT.with(|kept| assert!(kept.borrow().is_empty()));
+                }
+                let event_loop = EventLoop::new().unwrap();
+                let kept = event_loop.run(async {
+                    let (stream, _) = pair_with_std().await;
+                    let mut sleep = sleep(Duration::from_secs(1000));
+                    assert!(futures_lite::future::poll_once(&mut sleep).await.is_none());
+                    (stream, listener().await, sleep)
+                });
+                if keeps_loop {
+                    LOOP.with(|slot| *slot.borrow_mut() = Some(event_loop));
+                }
+                KEPT.with(|all| all.borrow_mut().push(kept));
+            })
+            .join()
+            .unwrap();
+        }
+    }
+}
+
+#[test]
+fn opening_and_closing_for_ever_takes_no_more_memory() {
+    fn resident() -> usize {
+        let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+        text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * rustix::param::page_size()
+    }
+    const COUNT: usize = if cfg!(miri) { 100 } else { 30_000 };
+
+    let _alone = alone();
+    let event_loop = EventLoop::new().unwrap();
+    let open = || {
+        let (stream, peer) = UnixStream::pair().unwrap();
+        (TcpStream::from_std(OwnedFd::from(stream).into()).unwrap(), peer)
+    };
+    let round = |count: usize| {
+        event_loop.run(async {
+            for n in 0..count {
+                let (mut stream, peer) = open();
+                let mut byte = [0];
+                let mut reading = std::pin::pin!(stream.read(&mut byte));
+                assert!(futures_lite::future::poll_once(reading.as_mut()).await.is_none());
+                if n % 2 == 0 {
+                    drop(peer);
+                }
+            }
+        });
+        // The same where the loop is not current.
+        for _ in 0..count / 100 {
+            let all: Vec<_> = event_loop.run(async { (0..100).map(|_| open()).collect() });
+            drop(all);
+        }
+    };
+    round(COUNT / 10);
+    let before = resident();
+    round(COUNT);
+    let after = resident();
+    // A source takes more than a hundred bytes.
+    assert!(after < before + 3_000_000, "{before} bytes became {after}");
+}
+
+/// Runs the test of that name in a process of its own, as the descriptors of a process are to run out.
+/// True: this is that process.
+fn is_child(name: &str) -> bool {
+    const CHILD: &str = "MONOLOOP_TEST_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        return true;
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--test-threads=1", "--nocapture"])
+        .env(CHILD, "1")
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begin = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if begin.elapsed() > Duration::from_secs(30) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("{name} hangs");
+        }
+        thread::sleep(Duration::from_millis(2));
+    };
+    assert!(status.success(), "{status}");
+    false
+}
+
+/// Takes up all descriptors but `left`, of a small number.
+fn exhaust(left: usize) -> Vec<File> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(300), maximum }).unwrap();
+    let mut files = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        files.push(file);
+    }
+    files.truncate(files.len() - left);
+    files
+}
+
+/// By the virtual clock: if accepting spun, time would stand still, and this would hang.
+#[test]
+fn running_out_of_descriptors_is_an_error_of_accept_and_does_not_spin() {
+    if !is_child("running_out_of_descriptors_is_an_error_of_accept_and_does_not_spin") {
+        return;
+    }
+    for use_poll in [false, true] {
+        let event_loop = virtual_loop();
+        event_loop.run(async {
+            let listener = Rc::new(listener().await);
+            let addr = listener.local_addr().unwrap();
+            let clients: Vec<_> =
+                (0..20).map(|_| std::net::TcpStream::connect(addr).unwrap()).collect();
+            let files = exhaust(3);
+            let (accepted, errors) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+            let streams = Rc::new(RefCell::new(Vec::new()));
+            let acceptor = {
+                let (accepted, errors) = (Rc::clone(&accepted), Rc::clone(&errors));
+                let (streams, listener) = (Rc::clone(&streams), Rc::clone(&listener));
+                spawn(async move {
+                    loop {
+                        let result = match use_poll {
+                            true => std::future::poll_fn(|cx| listener.poll_accept(cx)).await,
+                            false => listener.accept().await,
+                        };
+                        match result {
+                            Ok((stream, _)) => {
+                                streams.borrow_mut().push(stream);
+                                accepted.set(accepted.get() + 1);
+                            }
+                            Err(error) => {
+                                assert_eq!(error.raw_os_error(), Some(24), "{error}");
+                                errors.set(errors.get() + 1);
+                            }
+                        }
+                    }
+                })
+            };
+            let ticks = Rc::new(Cell::new(0));
+            let count = Rc::clone(&ticks);
+            let ticker = spawn(async move {
+                let mut interval = interval(Duration::from_millis(10));
+                loop {
+                    interval.tick().await;
+                    count.set(count.get() + 1);
+                }
+            });
+            sleep(Duration::from_millis(1005)).await;
+            assert_eq!(accepted.get(), 3);
+            // One at once, then one in each 100 ms.
+            assert!((2..=11).contains(&errors.get()), "{} errors in a second", errors.get());
+            assert_eq!(ticks.get(), 101);
+            // Descriptors are free again: the next attempt takes all that wait.
+            drop(files);
+            let before = errors.get();
+            sleep(Duration::from_millis(205)).await;
+            assert_eq!((accepted.get(), errors.get()), (20, before));
+            acceptor.abort();
+            ticker.abort();
+            drop(clients);
+        });
+    }
+}
+
+#[test]
+fn running_out_of_descriptors_is_an_error_of_everything_else_too() {
+    if !is_child("running_out_of_descriptors_is_an_error_of_everything_else_too") {
+        return;
+    }
+    let event_loop = EventLoop::new().unwrap();
+    event_loop.run(async {
+        let listener = listener().await;
+        let addr = listener.local_addr().unwrap();
+        let files = exhaust(0);
+        let connect = TcpStream::connect(addr).await.unwrap_err();
+        assert!(connect.to_string().contains("cannot connect to 127.0.0.1"), "{connect}");
+        assert!(connect.to_string().contains("Too many open files"), "{connect}");
+        let bind = TcpListener::bind("127.0.0.1:0").await.unwrap_err();
+        assert!(bind.to_string().contains("cannot bind 127.0.0.1:0"), "{bind}");
+        assert!(EventLoop::new().is_err());
+        drop(files);
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        let (peer, _) = listener.accept().await.unwrap();
+        drop(peer);
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+    });
+    drop(event_loop);
+    // Of the descriptors that a loop needs, each in turn is the one that is missing.
+    let needed = {
+        let before = descriptors().len();
+        let _event_loop = EventLoop::new().unwrap();
+        descriptors().len() - before
+    };
+    for left in 0..needed {
+        let files = exhaust(left);
+        let error = EventLoop::new().expect_err("it needs more");
+        assert_eq!(error.raw_os_error(), Some(24));
+        // All that it opened on the way is closed: as many can be opened again.
+        let again: Vec<_> = (0..left).map(|_| File::open("/dev/null").unwrap()).collect();
+        assert_eq!(File::open("/dev/null").unwrap_err().raw_os_error(), Some(24));
+        drop((files, again));
+    }
+    let _files = exhaust(0);
+    std::panic::set_hook(Box::new(|_| {}));
+    let payload = std::panic::catch_unwind(|| monoloop::run(async {})).unwrap_err();
+    let text = payload.downcast_ref::<String>().expect("a text");
+    assert!(text.contains("Too many open files"), "{text}");
+}

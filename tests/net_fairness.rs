@@ -1,0 +1,324 @@
+//! Nothing starves: sockets beside busy tasks, quiet sockets beside a hot one, more events than fit at once.
+
+#![cfg(unix)]
+
+mod net_common;
+
+use std::cell::Cell;
+use std::io::Write;
+use std::net::TcpStream as StdStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+use std::thread;
+use std::time::Duration;
+
+use monoloop::io::*;
+use monoloop::net::TcpStream;
+use monoloop::{EventLoop, Handle, JoinHandle, spawn, yield_now};
+use net_common::*;
+
+/// The cheapest stream there is, with the type of a TCP stream.
+fn cheap_pair() -> (TcpStream, StdStream) {
+    let (a, b) = UnixStream::pair().expect("a pair of sockets");
+    (TcpStream::from_std(OwnedFd::from(a).into()).expect("a loop"), OwnedFd::from(b).into())
+}
+
+/// Two tasks that wake each other for ever. Gives how often they ran so far.
+fn ping_pong() -> (Rc<Cell<usize>>, [JoinHandle<()>; 2]) {
+    let runs = Rc::new(Cell::new(0));
+    let wakers: [Rc<Cell<Option<Waker>>>; 2] = Default::default();
+    let player = |n: usize| {
+        let (mine, other) = (Rc::clone(&wakers[n]), Rc::clone(&wakers[1 - n]));
+        let runs = Rc::clone(&runs);
+        spawn(std::future::poll_fn(move |cx| {
+            runs.set(runs.get() + 1);
+            mine.set(Some(cx.waker().clone()));
+            if let Some(other) = other.take() {
+                other.wake();
+            }
+            std::task::Poll::<()>::Pending
+        }))
+    };
+    let players = [player(0), player(1)];
+    (runs, players)
+}
+
+#[test]
+fn sockets_timers_and_other_threads_are_served_beside_tasks_that_wake_each_other_for_ever() {
+    let _alone = alone();
+    run(async {
+        let (runs, players) = ping_pong();
+        let (mut stream, mut peer) = pair_with_std().await;
+        for _ in 0..50 {
+            let mut byte = [0];
+            let mut reading = std::pin::pin!(stream.read(&mut byte));
+            assert!(futures_lite::future::poll_once(reading.as_mut()).await.is_none());
+            peer.write_all(b"x").unwrap();
+            // The byte is there. By default I/O is asked for after 256 polls, if not by time.
+            let before = runs.get();
+            assert_eq!(reading.await.unwrap(), 1);
+            let waited = runs.get() - before;
+            assert!(waited <= 1000, "the socket waited for {waited} polls of others");
+        }
+        for _ in 0..5 {
+            monoloop::time::sleep(Duration::from_millis(1)).await;
+        }
+        let handle = Handle::current();
+        let called = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let theirs = Arc::clone(&called);
+        let other = thread::spawn(move || {
+            handle.call_soon_threadsafe(move || {
+                theirs.store(true, std::sync::atomic::Ordering::SeqCst)
+            })
+        });
+        until(|| called.load(std::sync::atomic::Ordering::SeqCst)).await;
+        other.join().unwrap().unwrap();
+        assert!(players.iter().all(|player| !player.is_finished()));
+        let before = runs.get();
+        yield_now().await;
+        yield_now().await;
+        assert!(runs.get() > before, "they do go on for ever");
+        assert!(players.iter().all(|player| player.abort()));
+    });
+}
+
+#[test]
+fn a_socket_is_asked_for_after_as_many_polls_as_the_builder_says() {
+    let _alone = alone();
+    // Never by time: a poll takes less than the quarter of a millisecond that would count.
+    let event_loop = EventLoop::builder().io_interval(10).virtual_time(true).build().unwrap();
+    event_loop.run(async {
+        let (runs, players) = ping_pong();
+        let (mut stream, mut peer) = pair_with_std().await;
+        for _ in 0..20 {
+            let mut byte = [0];
+            let mut reading = std::pin::pin!(stream.read(&mut byte));
+            assert!(futures_lite::future::poll_once(reading.as_mut()).await.is_none());
+            peer.write_all(b"x").unwrap();
+            let before = runs.get();
+            assert_eq!(reading.await.unwrap(), 1);
+            let waited = runs.get() - before;
+            // Asked for between stretches of polls, and a stretch is at most 32.
+            assert!(waited <= 64, "{waited} polls");
+        }
+        assert!(players.iter().all(|player| player.abort()));
+    });
+}
+
+/// A peek takes nothing, so a socket with one byte in it is ready for ever.
+async fn peek_for_ever(stream: TcpStream, peeks: Rc<Cell<usize>>) {
+    loop {
+        peeks.set(peeks.get() + 1);
+        assert_eq!(stream.peek(&mut [0]).await.unwrap(), 1);
+    }
+}
+
+#[test]
+fn a_task_whose_socket_is_always_ready_gives_way() {
+    let _alone = alone();
+    run(async {
+        let (stream, mut peer) = pair_with_std().await;
+        peer.write_all(b"x").unwrap();
+        let peeks = Rc::new(Cell::new(0));
+        let hot = spawn(peek_for_ever(stream, Rc::clone(&peeks)));
+        for turn in 1..100 {
+            yield_now().await;
+            let peeks = peeks.get();
+            assert!(peeks > 0 && peeks <= turn * 1000, "{peeks} operations in {turn} polls");
+        }
+        hot.abort();
+    });
+}
+
+/// As above, for every way to move bytes: none of them may run for ever in one poll.
+#[test]
+fn reading_and_writing_without_end_give_way() {
+    let _alone = alone();
+    run(async {
+        let (mut stream, peer) = pair_with_std().await;
+        let flood = thread::spawn(move || while (&peer).write_all(&[0; 65_536]).is_ok() {});
+        let done = Rc::new(Cell::new(false));
+        let flag = Rc::clone(&done);
+        drop(spawn(async move {
+            for _ in 0..20 {
+                yield_now().await;
+            }
+            flag.set(true);
+        }));
+        while !done.get() {
+            // Small reads of a stream that is never empty for long.
+            assert!(stream.read(&mut [0; 16]).await.unwrap() > 0);
+        }
+        reset(stream);
+        flood.join().unwrap();
+
+        let (mut stream, peer) = pair_with_std().await;
+        let sink = thread::spawn(move || std::io::copy(&mut { peer }, &mut std::io::sink()));
+        let flag = Rc::clone(&done);
+        done.set(false);
+        drop(spawn(async move {
+            for _ in 0..20 {
+                yield_now().await;
+            }
+            flag.set(true);
+        }));
+        while !done.get() {
+            assert!(stream.write(b"x").await.unwrap() > 0);
+        }
+        drop(stream);
+        sink.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn quiet_sockets_are_served_beside_a_hot_one() {
+    const QUIET: usize = 200;
+
+    let _alone = alone();
+    run(async {
+        let (stream, mut peer) = cheap_pair();
+        peer.write_all(b"x").unwrap();
+        let peeks = Rc::new(Cell::new(0));
+        let hot_polls = Rc::new(Cell::new(0));
+        let hot = spawn(counted(Rc::clone(&hot_polls), peek_for_ever(stream, Rc::clone(&peeks))));
+        let (quiet, mut peers): (Vec<_>, Vec<_>) = (0..QUIET).map(|_| cheap_pair()).unzip();
+        // Each serves its peer, and notes how often the hot one was polled meanwhile.
+        let waits = Rc::new(Cell::new(Vec::new()));
+        let began = Rc::new(Cell::new(0));
+        let tasks: Vec<_> = quiet
+            .into_iter()
+            .map(|mut stream| {
+                let (waits, began) = (Rc::clone(&waits), Rc::clone(&began));
+                let hot_polls = Rc::clone(&hot_polls);
+                spawn(async move {
+                    let mut byte = [0];
+                    while stream.read(&mut byte).await.unwrap() > 0 {
+                        stream.write_all(&byte).await.unwrap();
+                        let mut all = waits.take();
+                        all.push(hot_polls.get() - began.get());
+                        waits.set(all);
+                    }
+                })
+            })
+            .collect();
+        yield_now().await;
+        for round in 1..=10 {
+            began.set(hot_polls.get());
+            for peer in &mut peers {
+                peer.write_all(b"?").unwrap();
+            }
+            loop {
+                let all = waits.take();
+                let served = all.len();
+                waits.set(all);
+                if served == round * QUIET {
+                    break;
+                }
+                yield_now().await;
+            }
+        }
+        for mut peer in peers {
+            std::io::Read::read_exact(&mut peer, &mut [0; 10]).unwrap();
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        hot.abort();
+        let mut waits = waits.take();
+        waits.sort_unstable();
+        let (median, max) = (waits[waits.len() / 2], waits[waits.len() - 1]);
+        assert!(max <= 10 * median.max(30), "median {median}, longest {max} polls of the hot one");
+    });
+}
+
+/// The poller takes 1024 events at a time.
+#[cfg(target_os = "linux")]
+#[test]
+fn more_ready_sockets_than_fit_one_batch_are_all_served() {
+    use rustix::process::{Resource, getrlimit};
+
+    let _alone = alone();
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(20_000) as usize;
+    let count = limit.saturating_sub(200).div_euclid(2).min(5000);
+    assert!(count > 100, "a limit of {limit} descriptors is too low for this test");
+    let event_loop = EventLoop::new().unwrap();
+    let mut all = event_loop.run(async {
+        let mut all = Vec::new();
+        for _ in 0..count {
+            let (stream, peer) = cheap_pair();
+            let (wakes, waker) = Wakes::new();
+            all.push((stream, peer, wakes, waker));
+        }
+        all
+    });
+    event_loop.run(async {
+        for (stream, _, _, waker) in &mut all {
+            let polled = Pin::new(stream).poll_read(&mut Context::from_waker(waker), &mut [0]);
+            assert!(polled.is_pending());
+        }
+    });
+    // The events of registering are gone before those that count come.
+    while event_loop.turn(Some(Duration::ZERO)).unwrap() {}
+    for (_, peer, _, _) in &mut all {
+        peer.write_all(b"x").unwrap();
+    }
+    let mut turns = 0;
+    while all.iter().any(|(_, _, wakes, _)| wakes.count() == 0) {
+        event_loop.turn(Some(Duration::ZERO)).unwrap();
+        turns += 1;
+        assert!(turns <= 20, "{turns} turns for {count} events");
+    }
+    assert!(all.iter().all(|(_, _, wakes, _)| wakes.count() == 1));
+    // And as tasks.
+    run_on(&event_loop, async {
+        let mut tasks = Vec::new();
+        for (mut stream, peer, _, _) in all {
+            let task = spawn(async move {
+                assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 1);
+                assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
+            });
+            tasks.push((task, peer));
+        }
+        yield_now().await;
+        let (tasks, peers): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
+        drop(peers);
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+}
+
+/// A waker of another library's, woken from inside of the loop's wait: it may wake as many as it likes.
+#[test]
+fn wakers_that_wake_tasks_are_fair_too() {
+    struct Relay(Waker);
+    impl Wake for Relay {
+        fn wake(self: Arc<Self>) {
+            self.0.wake_by_ref();
+        }
+    }
+    let _alone = alone();
+    run(async {
+        let (mut stream, mut peer) = pair_with_std().await;
+        let mut byte = [0];
+        let reading = async { stream.read(&mut byte).await };
+        let mut reading = std::pin::pin!(reading);
+        peer.write_all(b"").unwrap();
+        let relayed = std::future::poll_fn(|cx| {
+            let waker = Waker::from(Arc::new(Relay(cx.waker().clone())));
+            poll_with(reading.as_mut(), &waker)
+        });
+        let task = async {
+            assert_eq!(relayed.await.unwrap(), 1);
+        };
+        let writing = async {
+            yield_now().await;
+            peer.write_all(b"x").unwrap();
+        };
+        futures_lite::future::zip(task, writing).await;
+    });
+}
