@@ -7,7 +7,7 @@ mod net_common;
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -227,6 +227,8 @@ fn into_std_elsewhere_is_an_error_and_the_loop_forgets_the_socket() {
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 #[test]
 fn what_the_poller_refuses_is_an_error_and_leaves_nothing_behind() {
+    use std::os::fd::OwnedFd;
+
     let _alone = alone();
     run(async {
         let before = descriptors().len();
@@ -245,7 +247,6 @@ fn what_the_poller_refuses_is_an_error_and_leaves_nothing_behind() {
     });
 }
 
-#[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_stream_that_is_used_after_its_loop_ended_says_so_and_can_be_rescued_by_its_descriptor() {
     let _alone = alone();

@@ -561,7 +561,7 @@ fn sockets_that_are_closed_and_opened_again_and_again_get_only_their_own_events(
 }
 
 /// Whether the poller has anything to report.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 fn has_events(event_loop: &EventLoop) -> bool {
     use rustix::event::{PollFd, PollFlags, poll};
 

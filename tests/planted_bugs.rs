@@ -33,7 +33,7 @@ fn a_waker_kept_after_its_task_reaches_no_task() {
 /// `planted_race`: a wake from another thread takes the local path, into the plain fields of the home.
 #[test]
 fn wakes_from_another_thread_touch_no_plain_field() {
-    const WAKES: usize = 20_000;
+    const WAKES: usize = 100;
     monoloop::run(async {
         let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         let start = Arc::new(Barrier::new(2));

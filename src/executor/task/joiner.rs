@@ -66,9 +66,11 @@ impl Joiner {
     }
 }
 
-impl Drop for Joiner {
-    fn drop(&mut self) {
-        drop(self.take());
+impl Joiner {
+    /// Whether nobody waits. So it is when the cell goes: the end of the task takes the waker out, and so does
+    /// the drop of the join handle, before either gives its reference back.
+    pub(super) fn is_empty(&self) -> bool {
+        self.word.get().is_null()
     }
 }
 

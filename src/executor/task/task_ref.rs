@@ -265,6 +265,7 @@ impl Drop for TaskRef {
     fn drop(&mut self) {
         if self.header().release() {
             debug_assert!(matches!(self.state(), State::Aborted | State::Taken));
+            debug_assert!(self.header().joiner.is_empty());
             // SAFETY: the last reference. The loop's is given back when the task is over, the join
             // handle's after the outcome was taken, so the stage is empty.
             unsafe { (self.header().vtable.free)(self.header) };

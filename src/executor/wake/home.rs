@@ -123,7 +123,7 @@ impl Home {
         &self.inbox
     }
 
-    /// Queues a slot of this home, unless it is queued or vacant.
+    /// Queues a slot of this home, unless it is queued or vacant (and vacant slots count as queued).
     ///
     /// # Safety
     ///
@@ -132,11 +132,11 @@ impl Home {
     pub(super) unsafe fn schedule(&self, slot: &'static Slot) {
         // SAFETY: the caller's.
         unsafe {
-            if slot.queued.get() || slot.tenant.get().is_none() {
+            if slot.queued.get() {
                 return;
             }
             slot.queued.set(true);
-            // Each slot is in the queue at most once, and there is room for all.
+            // Each slot is in the queue at most once, and `grow` made room for all.
             self.local.with(|local| local.ready.push_back(slot));
         }
     }
@@ -332,9 +332,10 @@ impl Resident {
         let slot = self.with_local(|local| local.vacant(self.home));
         // SAFETY: this thread holds the slot's home.
         unsafe {
-            debug_assert!(!slot.queued.get() && slot.tenant.get().is_none());
+            debug_assert!(slot.queued.get() && slot.tenant.get().is_none());
             slot.owner.set(self.owner);
             slot.tenant.set(Some(tenant));
+            slot.queued.set(false);
         }
         slot
     }
@@ -367,7 +368,8 @@ impl Resident {
     pub(crate) fn restore_stash(&self) {
         self.with_local(|local| {
             while let Some(slot) = local.residents[usize::from(self.owner)].stash.pop_back() {
-                local.ready.push_front(slot);
+                // SAFETY: it is one of the home's slots, still marked as queued, and in no queue but the stash.
+                unsafe { local.ready.push_front(slot) };
             }
         });
     }
@@ -396,11 +398,9 @@ impl Resident {
         Popped::Nothing
     }
 
-    /// A slot that was vacated while it was queued.
+    /// A slot that was vacated while it was in the queue.
     #[cold]
     fn reclaim(&self, slot: &'static Slot) -> Popped {
-        // SAFETY: this thread holds the slot's home.
-        unsafe { slot.queued.set(false) };
         self.with_local(|local| local.free.push(slot));
         Popped::Nothing
     }
@@ -478,7 +478,9 @@ impl Slot {
         // SAFETY: this thread holds the home, as just checked.
         unsafe {
             self.tenant.set(None);
+            // If it is in the queue, it is reused when it comes out: a new tenant would inherit its place.
             if !self.queued.get() {
+                self.queued.set(true);
                 home.local.with(|local| local.free.push(self));
             }
         }

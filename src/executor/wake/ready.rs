@@ -40,17 +40,27 @@ impl ReadyQueue {
         self.ring = ring.into_boxed_slice();
     }
 
-    /// Appends `slot`. There must be room.
+    /// Appends `slot`.
+    ///
+    /// # Safety
+    ///
+    /// There is room: [`make_room`](Self::make_room) was told of a number of slots that `slot` is one of, and
+    /// none of them is in the queue twice.
     #[inline(always)]
-    pub(super) fn push_back(&mut self, slot: &'static Slot) {
+    pub(super) unsafe fn push_back(&mut self, slot: &'static Slot) {
         debug_assert!(self.len() < self.ring.len(), "room was made for every slot");
         let index = self.tail & self.ring.len().wrapping_sub(1);
-        self.ring[index] = Some(slot);
+        // SAFETY: there is room, so the length is not zero but a power of two, and the index below it.
+        unsafe { *self.ring.get_unchecked_mut(index) = Some(slot) };
         self.tail = self.tail.wrapping_add(1);
     }
 
-    /// Puts `slot` before all others. There must be room.
-    pub(super) fn push_front(&mut self, slot: &'static Slot) {
+    /// Puts `slot` before all others.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push_back`](Self::push_back).
+    pub(super) unsafe fn push_front(&mut self, slot: &'static Slot) {
         debug_assert!(self.len() < self.ring.len(), "room was made for every slot");
         self.head = self.head.wrapping_sub(1);
         let index = self.head & self.ring.len().wrapping_sub(1);
@@ -64,6 +74,7 @@ impl ReadyQueue {
         }
         let index = self.head & self.ring.len().wrapping_sub(1);
         self.head = self.head.wrapping_add(1);
-        self.ring[index]
+        // SAFETY: an entry was pushed, so the length is not zero but a power of two, and the index below it.
+        unsafe { *self.ring.get_unchecked(index) }
     }
 }

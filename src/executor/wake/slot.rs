@@ -20,11 +20,11 @@ pub(crate) struct Slot {
     pub(super) next: AtomicPtr<Slot>,
     /// Set from a remote wake until the loop took the inbox: the slot is in the inbox, or about to be.
     pub(super) remote: AtomicBool,
-    /// The slot is in a ready queue.
+    /// The slot is in a ready queue, or vacant: no wake shall queue it.
     pub(super) queued: Plain<bool>,
     /// Which of its home's loops the tenant belongs to.
     pub(super) owner: Plain<u16>,
-    /// Empty: a vacant slot, which no wake queues.
+    /// Empty: a vacant slot.
     pub(super) tenant: Plain<Option<Tenant>>,
 }
 
@@ -41,7 +41,7 @@ impl Slot {
             home,
             next: AtomicPtr::new(ptr::null_mut()),
             remote: AtomicBool::new(false),
-            queued: Plain::new(false),
+            queued: Plain::new(true),
             owner: Plain::new(0),
             tenant: Plain::new(None),
         }
