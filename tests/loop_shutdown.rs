@@ -228,7 +228,8 @@ fn three_drops_that_panic_in_a_dropped_loop_do_not_keep_others_from_being_droppe
             pending::<()>().await
         }));
     }
-    // And while it unwinds.
+    settle(&event_loop);
+    // While its thread unwinds, too.
     assert_eq!(
         panic_of(move || {
             let _held = event_loop;

@@ -302,6 +302,7 @@ impl Executor {
                 }
             }
         }
+        self.shared.current.set(None);
         polled
     }
 

@@ -104,7 +104,8 @@ impl TaskRef {
         self.header().slot.get().is_some_and(Slot::is_queued)
     }
 
-    /// Polls an idle task; one that is on its way out is left alone.
+    /// Polls an idle task; one that is on its way out is left alone. The task stays the current one: whoever
+    /// polls resets that, when no poll is to follow.
     ///
     /// # Safety
     ///
@@ -121,11 +122,10 @@ impl TaskRef {
             return;
         }
         head.state.set(State::Running);
-        let before = shared.current.replace(Some(header));
+        shared.current.set(Some(header));
         let waker = slot.waker();
         // SAFETY: `Running`, and the stage is the future.
         let polled = unsafe { (head.vtable.poll)(header, &mut Context::from_waker(&waker)) };
-        shared.current.set(before);
         match polled {
             Polled::Pending if !head.abort_requested.get() => head.state.set(State::Idle),
             Polled::Pending => task.end(shared),

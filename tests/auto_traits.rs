@@ -1,0 +1,157 @@
+//! Which public types are `Send`, `Sync` and `Unpin`: exactly.
+
+use std::cell::Cell;
+use std::future::Pending;
+use std::marker::PhantomPinned;
+use std::rc::Rc;
+
+use monoloop::{net, task, time};
+
+/// Neither `Send` nor `Sync`.
+type Local = Rc<()>;
+/// `Send`, not `Sync`.
+type Single = Cell<u8>;
+/// Not `Unpin`.
+type Pinned = PhantomPinned;
+
+/// `Is::<T>::SEND` is the inherent constant where the bound holds, and else the trait's.
+struct Is<T: ?Sized>(std::marker::PhantomData<T>);
+
+trait IsNot {
+    const SEND: bool = false;
+    const SYNC: bool = false;
+    const UNPIN: bool = false;
+}
+
+impl<T: ?Sized> IsNot for Is<T> {}
+
+impl<T: ?Sized + Send> Is<T> {
+    const SEND: bool = true;
+}
+
+impl<T: ?Sized + Sync> Is<T> {
+    const SYNC: bool = true;
+}
+
+impl<T: ?Sized + Unpin> Is<T> {
+    const UNPIN: bool = true;
+}
+
+macro_rules! traits_of {
+    ($type:ty) => {
+        (stringify!($type), [Is::<$type>::SEND, Is::<$type>::SYNC, Is::<$type>::UNPIN])
+    };
+}
+
+/// Compares a table with the truth, and shows all that differs.
+#[track_caller]
+fn check(table: &[((&str, [bool; 3]), [bool; 3])]) {
+    let names = ["Send", "Sync", "Unpin"];
+    let differing: Vec<String> = table
+        .iter()
+        .flat_map(|((name, is), should)| {
+            (0..3).filter(move |&n| is[n] != should[n]).map(move |n| match is[n] {
+                true => format!("{name} is {}", names[n]),
+                false => format!("{name} is not {}", names[n]),
+            })
+        })
+        .collect();
+    assert!(differing.is_empty(), "{differing:#?}");
+}
+
+const YES: bool = true;
+const NO: bool = false;
+
+#[test]
+fn the_table_can_tell() {
+    assert_eq!(traits_of!(u8).1, [YES, YES, YES]);
+    assert_eq!(traits_of!(Local).1, [NO, NO, YES]);
+    assert_eq!(traits_of!(Single).1, [YES, NO, YES]);
+    assert_eq!(traits_of!(Pinned).1, [YES, YES, NO]);
+}
+
+#[test]
+fn loops_and_tasks_stay_on_their_thread() {
+    check(&[
+        (traits_of!(monoloop::EventLoop), [NO, NO, YES]),
+        (traits_of!(monoloop::Builder), [NO, NO, YES]),
+        (traits_of!(monoloop::CallHandle), [NO, NO, YES]),
+        (traits_of!(monoloop::AbortHandle), [NO, NO, YES]),
+        (traits_of!(monoloop::JoinHandle<u8>), [NO, NO, YES]),
+        (traits_of!(monoloop::JoinHandle<Local>), [NO, NO, YES]),
+        (traits_of!(monoloop::JoinHandle<Single>), [NO, NO, YES]),
+        // The output stays where it is until it is given out: nothing is pinned in the handle.
+        (traits_of!(monoloop::JoinHandle<Pinned>), [NO, NO, YES]),
+        (traits_of!(monoloop::ErrorReport), [NO, NO, YES]),
+        (traits_of!(monoloop::ShutdownReport), [NO, NO, YES]),
+        (traits_of!(task::Builder), [NO, NO, YES]),
+        (traits_of!(task::TaskInfo), [NO, NO, YES]),
+    ]);
+}
+
+#[test]
+fn handles_errors_and_names_go_everywhere() {
+    check(&[
+        (traits_of!(monoloop::Handle), [YES, YES, YES]),
+        (traits_of!(monoloop::WorkGuard), [YES, YES, YES]),
+        (traits_of!(monoloop::LoopClosed), [YES, YES, YES]),
+        // A payload is `Send` and need not be `Sync`; errors are asked to be both.
+        (traits_of!(monoloop::JoinError), [YES, YES, YES]),
+        (traits_of!(task::TaskId), [YES, YES, YES]),
+        (traits_of!(task::TaskState), [YES, YES, YES]),
+        (traits_of!(time::Elapsed), [YES, YES, YES]),
+        (traits_of!(time::MissedTickBehavior), [YES, YES, YES]),
+        (traits_of!(net::ReuniteError), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+fn leaf_futures_hold_keys_and_so_are_send() {
+    check(&[
+        (traits_of!(time::Sleep), [YES, YES, YES]),
+        (traits_of!(time::Interval), [YES, YES, YES]),
+        (traits_of!(task::YieldNow), [YES, YES, YES]),
+        // As its future.
+        (traits_of!(time::Timeout<Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(time::Timeout<Local>), [NO, NO, YES]),
+        (traits_of!(time::Timeout<Single>), [YES, NO, YES]),
+        (traits_of!(time::Timeout<Pinned>), [YES, YES, NO]),
+    ]);
+}
+
+#[test]
+fn sockets_hold_keys_and_so_are_send() {
+    check(&[
+        (traits_of!(net::TcpStream), [YES, YES, YES]),
+        (traits_of!(net::TcpListener), [YES, YES, YES]),
+        (traits_of!(net::ReadHalf<'static>), [YES, YES, YES]),
+        (traits_of!(net::WriteHalf<'static>), [YES, YES, YES]),
+        (traits_of!(net::OwnedReadHalf), [YES, YES, YES]),
+        (traits_of!(net::OwnedWriteHalf), [YES, YES, YES]),
+    ]);
+}
+
+/// The futures of `async fn`s have no names.
+#[test]
+fn futures_of_functions_are_send() {
+    fn is_send<F: Send>(_: fn() -> F) {}
+    fn stream() -> net::TcpStream {
+        unreachable!("only its type is of interest")
+    }
+    is_send(|| net::TcpStream::connect("127.0.0.1:1"));
+    is_send(|| net::TcpListener::bind("127.0.0.1:1"));
+    is_send(|| async { stream().readable().await });
+    is_send(|| async { stream().writable().await });
+    is_send(|| async { stream().peek(&mut [0]).await.map(drop) });
+    is_send(|| async {
+        use monoloop::io::*;
+        let mut stream = stream();
+        stream.write_all(b"x").await?;
+        stream.read_exact(&mut [0]).await
+    });
+    is_send(|| time::advance(std::time::Duration::ZERO));
+    is_send(|| async {
+        time::sleep(std::time::Duration::ZERO).await;
+        time::timeout(std::time::Duration::ZERO, task::yield_now()).await
+    });
+}
