@@ -38,7 +38,10 @@ fn calls_without_a_loop_panic_with_their_name_and_place() {
         let text = panic_of(call);
         assert!(text.starts_with(&format!("`{name}` called at ")), "{text}");
         assert!(names(&text, first + n as u32), "{text}");
-        assert!(text.contains("no event loop running") && text.contains("`monoloop::run`"), "{text}");
+        assert!(
+            text.contains("no event loop running") && text.contains("`monoloop::run`"),
+            "{text}"
+        );
     }
 }
 
@@ -80,7 +83,10 @@ fn a_sleep_polled_without_its_loop_panics() {
     let text = panic_of(|| poll_once(&mut sleep, std::task::Waker::noop()));
     assert!(text.contains("no event loop running"), "{text}");
     let text = panic_of(|| monoloop::run(sleep));
-    assert!(text.contains("of event loop #") && text.contains("was used on event loop #"), "{text}");
+    assert!(
+        text.contains("of event loop #") && text.contains("was used on event loop #"),
+        "{text}"
+    );
 }
 
 // ----- a run inside a run

@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Doorbell, Log, Stay, isolated, on_drop, panic_of, quiet_panic, reporting_loop, settle};
+use common::{
+    Doorbell, Log, Stay, isolated, on_drop, panic_of, quiet_panic, reporting_loop, settle,
+};
 use monoloop::{EventLoop, JoinHandle, call_soon, spawn, task, time, yield_now};
 
 /// A task that waits for ever, and notes when it is dropped.
@@ -35,7 +37,8 @@ fn tasks_are_dropped_in_spawn_order() {
     }
     log.take();
     handles.extend((200..300).map(|n| waiting(&event_loop, &log, &n.to_string())));
-    let names: Vec<_> = (0..200).filter(|n| n % 2 == 1).chain(200..300).map(|n| n.to_string()).collect();
+    let names: Vec<_> =
+        (0..200).filter(|n| n % 2 == 1).chain(200..300).map(|n| n.to_string()).collect();
     let ids: Vec<_> = handles.iter().filter(|h| !h.is_finished()).map(JoinHandle::id).collect();
     let report = event_loop.shutdown();
     assert_eq!(log.take(), names);
@@ -55,7 +58,8 @@ fn a_loop_that_is_dropped_inside_of_anothers_run_drops_its_tasks_in_spawn_order_
     log.take();
     let _more: Vec<_> = (100..150).map(|n| waiting(&inner, &log, &n.to_string())).collect();
     monoloop::run(async move { drop(inner) });
-    let names: Vec<_> = (0..100).filter(|n| n % 2 == 1).chain(100..150).map(|n| n.to_string()).collect();
+    let names: Vec<_> =
+        (0..100).filter(|n| n % 2 == 1).chain(100..150).map(|n| n.to_string()).collect();
     assert_eq!(log.take(), names);
 }
 
@@ -206,7 +210,14 @@ fn three_drops_that_panic_do_not_keep_others_from_being_dropped() {
     for n in 0..6 {
         let guard = log.on_drop(&n.to_string());
         drop(event_loop.spawn(async move {
-            let _held = (on_drop(move || if n % 2 == 0 { quiet_panic("at the end") }), guard);
+            let _held = (
+                on_drop(move || {
+                    if n % 2 == 0 {
+                        quiet_panic("at the end")
+                    }
+                }),
+                guard,
+            );
             pending::<()>().await
         }));
     }
@@ -224,7 +235,14 @@ fn three_drops_that_panic_in_a_dropped_loop_do_not_keep_others_from_being_droppe
     for n in 0..6 {
         let stay = Stay::new(&alive);
         drop(event_loop.spawn(async move {
-            let _held = (on_drop(move || if n % 2 == 0 { quiet_panic("at the end") }), stay);
+            let _held = (
+                on_drop(move || {
+                    if n % 2 == 0 {
+                        quiet_panic("at the end")
+                    }
+                }),
+                stay,
+            );
             pending::<()>().await
         }));
     }

@@ -13,7 +13,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{Log, Stay, isolated, many, own_waker, poll_once, reporting_loop, settle, virtual_loop};
+use common::{
+    Log, Stay, isolated, many, own_waker, poll_once, reporting_loop, settle, virtual_loop,
+};
 use monoloop::{EventLoop, Handle, JoinHandle, spawn, time, yield_now};
 
 // ----- handles
@@ -69,13 +71,17 @@ fn calls_may_be_made_on_the_loops_own_thread() {
     let log = Arc::new(AtomicUsize::new(0));
     monoloop::run(async {
         let count = Arc::clone(&log);
-        Handle::current().call_soon_threadsafe(move || {
-            count.fetch_add(1, Ordering::SeqCst);
-            let count = Arc::clone(&count);
-            Handle::current().call_soon_threadsafe(move || {
+        Handle::current()
+            .call_soon_threadsafe(move || {
                 count.fetch_add(1, Ordering::SeqCst);
-            }).unwrap();
-        }).unwrap();
+                let count = Arc::clone(&count);
+                Handle::current()
+                    .call_soon_threadsafe(move || {
+                        count.fetch_add(1, Ordering::SeqCst);
+                    })
+                    .unwrap();
+            })
+            .unwrap();
         for _ in 0..6 {
             yield_now().await;
         }
@@ -414,13 +420,15 @@ fn loops_of_many_threads_wake_each_other() {
     // A ring: each thread's task hands a token to the next thread's.
     const THREADS: usize = 4;
     let rounds = many(100, 2000);
-    let tokens: Arc<Vec<AtomicUsize>> = Arc::new((0..THREADS).map(|_| AtomicUsize::new(0)).collect());
+    let tokens: Arc<Vec<AtomicUsize>> =
+        Arc::new((0..THREADS).map(|_| AtomicUsize::new(0)).collect());
     let wakers: Arc<Vec<std::sync::OnceLock<Waker>>> =
         Arc::new((0..THREADS).map(|_| std::sync::OnceLock::new()).collect());
     let ready = Arc::new(Barrier::new(THREADS));
     let threads: Vec<_> = (0..THREADS)
         .map(|n| {
-            let (tokens, wakers, ready) = (Arc::clone(&tokens), Arc::clone(&wakers), Arc::clone(&ready));
+            let (tokens, wakers, ready) =
+                (Arc::clone(&tokens), Arc::clone(&wakers), Arc::clone(&ready));
             thread::spawn(move || {
                 monoloop::run(async move {
                     wakers[n].set(own_waker().await).unwrap();

@@ -28,6 +28,7 @@ impl Entered {
     /// # Panics
     ///
     /// If a loop is current already: one thread runs one loop at a time.
+    #[track_caller]
     pub(super) fn new(core: &Rc<Core>, what: &str, location: &'static Location<'static>) -> Self {
         if let Some((running, since)) = try_with(|core| core.entered_by()) {
             panic!(
@@ -45,6 +46,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         debug_assert!(CURRENT.with(|current| current.get() == Rc::as_ptr(&self.core)));
         CURRENT.with(|current| current.set(ptr::null()));
+        self.core.executor.leave();
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::clock::{Clock, saturating_nanos};
 use super::error::{ErrorHook, report_incident};
@@ -132,13 +132,46 @@ impl Core {
         }
     }
 
+    /// Makes turns until a stop is asked for. What was ready when the turn of the stop began still runs, what
+    /// that schedules does not.
+    pub(super) fn turn_until_stopped(&self) -> io::Result<()> {
+        if self.remote.is_stopped() {
+            self.poll_io(Wait::NotAtAll)?;
+        }
+        loop {
+            self.executor.receive();
+            self.fire_timers();
+            self.poll_all_ready()?;
+            if self.remote.take_stop() {
+                return Ok(());
+            }
+            if self.executor.ready_len() == 0 {
+                self.wait(None)?;
+            } else {
+                self.look_around()?;
+            }
+        }
+    }
+
+    /// Polls all that is ready now, looking around as often as is due.
+    fn poll_all_ready(&self) -> io::Result<()> {
+        let mut left = self.executor.ready_len();
+        loop {
+            let polled = self.executor.poll_ready(left.min(self.pace.stretch()), || false);
+            self.pace.count(polled);
+            left -= polled;
+            if left == 0 || polled == 0 {
+                return Ok(());
+            }
+            self.look_around()?;
+        }
+    }
+
     /// Tasks are ready: looks at the clock and at I/O only if that is due.
     #[inline]
     fn look_around(&self) -> io::Result<()> {
         if self.pace.is_clock_due() {
-            let now = self.clock.read();
-            self.executor.set_now(now);
-            self.pace.clock_was_read(now);
+            self.pace.clock_was_read(self.read_clock());
         }
         if self.pace.is_io_due() { self.poll_io(Wait::NotAtAll) } else { Ok(()) }
     }
@@ -151,8 +184,7 @@ impl Core {
         let Some(deadline) = self.next_timer() else {
             return self.park(limit.map_or(Wait::Forever, Wait::AtMost));
         };
-        let now = self.clock.read();
-        self.executor.set_now(now);
+        let now = self.read_clock();
         if deadline <= now {
             return self.poll_io(Wait::NotAtAll);
         }
@@ -188,16 +220,37 @@ impl Core {
             return self.park(limit.map_or(Wait::Forever, Wait::AtMost));
         };
         let awaited = self.reactor.is_awaited();
-        let must_wait = awaited && !self.io_is_quiet.get();
-        self.park(if must_wait { Wait::AtMost(IO_GRACE) } else { Wait::NotAtAll })?;
-        self.executor.receive();
+        let grace = if awaited && !self.io_is_quiet.get() { IO_GRACE } else { Duration::ZERO };
+        self.wait_for_others(grace)?;
         if self.executor.ready_len() == 0 {
             self.io_is_quiet.set(awaited);
             let latest = limit.map(|l| self.clock.read().saturating_add(saturating_nanos(l)));
             self.clock.advance_to(latest.map_or(deadline, |latest| latest.min(deadline)));
-            self.executor.set_now(self.clock.read());
+            self.read_clock();
         }
         Ok(())
+    }
+
+    /// Waits, in real time, until something came from the system or another thread.
+    fn wait_for_others(&self, grace: Duration) -> io::Result<()> {
+        let end = Instant::now() + grace;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            self.park(if left.is_zero() { Wait::NotAtAll } else { Wait::AtMost(left) })?;
+            self.executor.receive();
+            // A wait may be cut short by an event that concerns nobody.
+            if left.is_zero() || self.executor.ready_len() > 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads the clock, and brings the turn's up to date with it.
+    #[inline]
+    pub(crate) fn read_clock(&self) -> u64 {
+        let now = self.clock.read();
+        self.executor.set_now(now);
+        now
     }
 
     /// Somebody begins to wait for I/O: the next jump of a virtual clock gives it a chance again.
@@ -216,9 +269,7 @@ impl Core {
         if woken {
             self.io_is_quiet.set(false);
         }
-        let now = self.clock.read();
-        self.executor.set_now(now);
-        self.pace.io_was_polled(now);
+        self.pace.io_was_polled(self.read_clock());
         Ok(())
     }
 

@@ -77,9 +77,11 @@ impl Remote {
     }
 
     /// From now on every call is refused. Drops what was not run, with no lock held.
-    pub(super) fn close(&self) {
+    pub(super) fn close(&self, core: &Core) {
         let unrun = self.jobs().take();
-        drop(unrun);
+        for job in unrun.into_iter().flatten() {
+            core.guard(|| drop(job));
+        }
     }
 
     /// Whether `stop` was called since it was last taken.
@@ -90,7 +92,7 @@ impl Remote {
 
     /// Whether `stop` was called since this was last asked.
     pub(super) fn take_stop(&self) -> bool {
-        self.stop.swap(false, Ordering::Acquire)
+        self.is_stopped() && self.stop.swap(false, Ordering::Acquire)
     }
 
     pub(super) fn is_work_outstanding(&self) -> bool {

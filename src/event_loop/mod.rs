@@ -134,6 +134,7 @@ impl EventLoop {
         self.run_at("EventLoop::run", Location::caller(), future)
     }
 
+    #[track_caller]
     fn run_at<F: Future>(
         &self,
         what: &str,
@@ -162,12 +163,7 @@ impl EventLoop {
     pub fn run_forever(&self) {
         let _entered = Entered::new(&self.core, "EventLoop::run_forever", Location::caller());
         self.core.executor.restore_stash();
-        if self.core.remote.take_stop() {
-            check(self.core.turn(Some(Duration::ZERO)));
-        } else {
-            check(self.core.turn_until(|| self.core.remote.is_stopped()));
-            self.core.remote.take_stop();
-        }
+        check(self.core.turn_until_stopped());
     }
 
     /// Makes one turn, for a host that has a loop of its own: waits for at most `limit` if nothing is
@@ -284,7 +280,7 @@ impl Drop for EventLoop {
             let _entered = Entered::new(&self.core, "EventLoop::drop", Location::caller());
             shutdown::end(&self.core, drop);
         } else {
-            self.core.remote.close();
+            self.core.remote.close(&self.core);
         }
     }
 }

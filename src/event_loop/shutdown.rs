@@ -44,7 +44,7 @@ impl fmt::Display for ShutdownReport {
 pub(super) fn end(core: &Core, mut each: impl FnMut(TaskInfo)) -> ShutdownReport {
     let begin = std::time::Instant::now();
     let incidents = core.incidents();
-    core.remote.close();
+    core.remote.close(core);
     let now = core.executor.now();
     let is_overdue = || begin.elapsed() > core.shutdown_limit;
     let ended = core.executor.end_all(is_overdue, |task| each(TaskInfo::of(task, now)));

@@ -113,7 +113,7 @@ impl Executor {
         });
         task::storage::open();
         let resident = Resident::new(Pool::global(), unparker);
-        resident.set_landlord(NonNull::from(&*shared).cast());
+        resident.set_landlord(Rc::as_ptr(&shared).cast_mut().cast());
         Self {
             shared,
             resident,
@@ -280,6 +280,12 @@ impl Executor {
         self.resident.ready_len()
     }
 
+    /// The loop stops running: other loops of this thread that wait, in a host's poller, shall not miss what is
+    /// for them.
+    pub(crate) fn leave(&self) {
+        self.resident.leave();
+    }
+
     /// Takes back what other loops of this thread found ready for this one.
     pub(crate) fn restore_stash(&self) {
         self.resident.restore_stash();
@@ -387,9 +393,15 @@ impl Drop for Executor {
     fn drop(&mut self) {
         // What `end_all` leaves: our own tasks, and drops that spawn without end. No loop is current any
         // more, so those spawns panic, and that ends it.
+        for task in self.tasks() {
+            task.abort();
+        }
         for tenant in self.resident.tenants() {
             // SAFETY: tenants leave when they are over.
-            unsafe { TaskRef::from_tenant(tenant) }.abort();
+            let task = unsafe { TaskRef::from_tenant(tenant) };
+            task.abort();
+            // A task whose drop dropped the loop: it ends further down the stack, without its slot.
+            task.move_out();
         }
         debug_assert!(self.resident.tenants().is_empty(), "all tasks are over");
         task::storage::close();

@@ -16,7 +16,7 @@ const SHORT: Duration = Duration::from_millis(2);
 /// A deadline as the wheel counts, and whether it is near.
 fn measure(core: &Core, deadline: Instant) -> (u64, bool) {
     let deadline = clock::nanos_at(deadline);
-    let left = deadline.saturating_sub(core.executor.now());
+    let left = deadline.saturating_sub(core.read_clock());
     (deadline, left < clock::saturating_nanos(SHORT))
 }
 
@@ -102,7 +102,8 @@ enum State {
 impl Sleep {
     #[inline]
     pub(crate) fn after(core: &Core, duration: Duration) -> Self {
-        Self::new(core, core.clock.after(duration), duration < SHORT)
+        let deadline = core.read_clock().saturating_add(clock::saturating_nanos(duration));
+        Self::new(core, deadline, duration < SHORT)
     }
 
     pub(crate) fn until(core: &Core, deadline: Instant) -> Self {

@@ -140,10 +140,15 @@ impl TaskRef {
         match self.state() {
             State::Idle => {
                 let slot = self.header().slot.get().expect("a task that is not over has its slot");
-                // SAFETY: the landlord of a task's slot is its loop's `Shared`, alive as long as a task
-                // of it is not over (see the module's docs), and this thread's.
-                let shared: &Shared = unsafe { slot.landlord().cast().as_ref() };
-                self.end_or_defer(shared);
+                let shared: *const Shared = slot.landlord().cast();
+                // SAFETY: the landlord of a task's slot is its loop's `Shared`, in an `Rc`, alive as long as a
+                // task of it is not over (see the module's docs), and this thread's. A count of our own: the
+                // drop may drop the loop.
+                let shared = unsafe {
+                    Rc::increment_strong_count(shared);
+                    Rc::from_raw(shared)
+                };
+                self.end_or_defer(&shared);
                 true
             }
             State::Running => {
@@ -197,16 +202,22 @@ impl TaskRef {
         self.finish(State::Panicked, shared);
     }
 
+    /// Leaves the slot, if the task still has it.
+    #[inline]
+    pub(in crate::executor) fn move_out(&self) {
+        if let Some(slot) = self.header().slot.take() {
+            if !cfg!(planted_use_after_free) {
+                slot.vacate();
+            }
+        }
+    }
+
     /// The task is over: out of its slot, outcome to the joiner or away, and the loop's reference back.
     #[inline(never)]
     fn finish(&self, state: State, shared: &Shared) {
         let head = self.header();
         head.state.set(state);
-        if let Some(slot) = head.slot.take() {
-            if !cfg!(planted_use_after_free) {
-                slot.vacate();
-            }
-        }
+        self.move_out();
         // The loop's reference, which lay in the tenancy. Whatever runs below, it is given back last.
         let loops = Self { header: self.header };
         if !head.has_handle.get() {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::sync::Arc;
 
 use super::inbox::Inbox;
@@ -100,7 +100,7 @@ struct Local {
 struct Seat {
     taken: bool,
     /// What `Slot::landlord` gives; opaque here.
-    landlord: Option<NonNull<()>>,
+    landlord: *const (),
     /// Ready slots of this loop that another loop of the same thread came across.
     stash: VecDeque<&'static Slot>,
 }
@@ -200,7 +200,11 @@ impl Local {
     /// The first free seat, taken.
     fn take_seat(&mut self) -> u16 {
         let index = self.residents.iter().position(|seat| !seat.taken).unwrap_or_else(|| {
-            self.residents.push(Seat { taken: false, landlord: None, stash: VecDeque::new() });
+            self.residents.push(Seat {
+                taken: false,
+                landlord: ptr::null(),
+                stash: VecDeque::new(),
+            });
             self.residents.len() - 1
         });
         self.residents[index].taken = true;
@@ -308,8 +312,8 @@ impl Resident {
     }
 
     /// What [`Slot::landlord`] shall give for this loop's slots.
-    pub(crate) fn set_landlord(&self, landlord: NonNull<()>) {
-        self.with_local(|local| local.residents[usize::from(self.owner)].landlord = Some(landlord));
+    pub(crate) fn set_landlord(&self, landlord: *const ()) {
+        self.with_local(|local| local.residents[usize::from(self.owner)].landlord = landlord);
     }
 
     /// Names the slot to wake when something is released from elsewhere.
@@ -362,6 +366,24 @@ impl Resident {
     #[inline]
     pub(crate) fn ready_len(&self) -> usize {
         self.with_local(|local| local.ready.len())
+    }
+
+    /// The loop stops running. If others live on this thread, hosts may wait for them: whatever is for them makes
+    /// them unpark now, and what comes later finds the inbox parked.
+    pub(crate) fn leave(&self) {
+        let (is_alone, is_idle) = self.with_local(|local| {
+            let mut others = local
+                .residents
+                .iter()
+                .enumerate()
+                .filter(|(index, seat)| seat.taken && *index != usize::from(self.owner));
+            let is_idle =
+                local.ready.len() == 0 && others.clone().all(|(_, seat)| seat.stash.is_empty());
+            (others.next().is_none(), is_idle)
+        });
+        if !is_alone && !(is_idle && self.home.inbox.park()) {
+            self.home.unpark();
+        }
     }
 
     /// Puts back, in front, what other loops of this thread set aside for this one.
@@ -425,7 +447,7 @@ impl Drop for Resident {
         let last = self.with_local(|local| {
             let seat = &mut local.residents[usize::from(self.owner)];
             seat.taken = false;
-            seat.landlord = None;
+            seat.landlord = ptr::null();
             local.residents.iter().all(|seat| !seat.taken)
         });
         if last {
@@ -449,14 +471,15 @@ impl Slot {
     ///
     /// If the calling thread does not hold the home, or the loop is gone: a tenant is never older than
     /// its loop.
-    pub(crate) fn landlord(&self) -> NonNull<()> {
+    pub(crate) fn landlord(&self) -> *const () {
         assert!(ptr::eq(self.home(), current_home()), "a landlord is asked on his thread");
         // SAFETY: this thread holds the home, as just checked.
         let landlord = unsafe {
             let owner = usize::from(self.owner.get());
             self.home().local.with(|local| local.residents[owner].landlord)
         };
-        landlord.expect("a tenant's loop is alive")
+        assert!(!landlord.is_null(), "a tenant's loop is alive");
+        landlord
     }
 
     /// Whether the slot is in the ready queue.
