@@ -43,9 +43,12 @@ macro_rules! traits_of {
     };
 }
 
+/// A type's name with what it is, and what it should be.
+type Row<'a> = ((&'a str, [bool; 3]), [bool; 3]);
+
 /// Compares a table with the truth, and shows all that differs.
 #[track_caller]
-fn check(table: &[((&str, [bool; 3]), [bool; 3])]) {
+fn check(table: &[Row<'_>]) {
     let names = ["Send", "Sync", "Unpin"];
     let differing: Vec<String> = table
         .iter()

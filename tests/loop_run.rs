@@ -1,5 +1,7 @@
 //! Runs: one after the other, beside each other, for ever and until stopped.
 
+#![allow(clippy::async_yields_async)] // handles and sleeps go out of runs, to be used elsewhere
+
 mod common;
 
 use std::cell::{Cell, RefCell};
@@ -22,7 +24,7 @@ fn a_run_gives_what_the_future_returned() {
 
 #[test]
 fn the_main_future_may_borrow_and_so_may_its_output() {
-    let words = vec![String::from("a"), String::from("bc")];
+    let words = [String::from("a"), String::from("bc")];
     let mut total = 0;
     let event_loop = EventLoop::new().unwrap();
     let longest: &String = event_loop.run(async {
@@ -471,7 +473,8 @@ fn a_future_may_keep_its_loop() {
     let (inside, store) = (Rc::clone(&event_loop), Rc::clone(&kept));
     event_loop.run(async move {
         let handle = inside.spawn(async { 4 });
-        store.borrow_mut().push(handle.await.unwrap());
+        let output = handle.await.unwrap();
+        store.borrow_mut().push(output);
     });
     assert_eq!(*kept.borrow(), [4]);
     assert_eq!(Rc::strong_count(&event_loop), 1);

@@ -99,7 +99,8 @@ fn wakers_used_while_their_loop_ends_are_harmless() {
         for _ in 0..3 {
             let wakers = Rc::clone(&wakers);
             drop(event_loop.spawn(async move {
-                wakers.borrow_mut().push(own_waker().await);
+                let waker = own_waker().await;
+                wakers.borrow_mut().push(waker);
                 pending::<()>().await
             }));
         }

@@ -29,7 +29,11 @@ impl Entered {
     ///
     /// If a loop is current already: one thread runs one loop at a time.
     #[track_caller]
-    pub(super) fn new(core: &Rc<Core>, what: &str, location: &'static Location<'static>) -> Self {
+    pub(super) fn new(
+        core: &Rc<Core>,
+        what: &'static str,
+        location: &'static Location<'static>,
+    ) -> Self {
         if let Some((running, since)) = try_with(|core| core.entered_by()) {
             panic!(
                 "`{what}` called at {location}, inside the event loop that is in `{running}` since \

@@ -51,7 +51,8 @@ pub(crate) struct Core {
     io_is_quiet: Cell<bool>,
     /// Sleeps in the wheel that are short, and so must end on time.
     short_timers: Cell<usize>,
-    entered_by: RefCell<(String, &'static Location<'static>)>,
+    /// What made this loop current last, and where that was called.
+    entered_by: Cell<(&'static str, &'static Location<'static>)>,
 }
 
 impl Core {
@@ -78,16 +79,16 @@ impl Core {
             incidents,
             io_is_quiet: Cell::new(false),
             short_timers: Cell::new(0),
-            entered_by: RefCell::new((String::new(), Location::caller())),
+            entered_by: Cell::new(("nothing", Location::caller())),
         }))
     }
 
-    pub(super) fn set_entered_by(&self, what: &str, location: &'static Location<'static>) {
-        *self.entered_by.borrow_mut() = (what.to_owned(), location);
+    pub(super) fn set_entered_by(&self, what: &'static str, location: &'static Location<'static>) {
+        self.entered_by.set((what, location));
     }
 
-    pub(super) fn entered_by(&self) -> (String, &'static Location<'static>) {
-        self.entered_by.borrow().clone()
+    pub(super) fn entered_by(&self) -> (&'static str, &'static Location<'static>) {
+        self.entered_by.get()
     }
 
     #[inline]

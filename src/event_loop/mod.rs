@@ -137,7 +137,7 @@ impl EventLoop {
     #[track_caller]
     fn run_at<F: Future>(
         &self,
-        what: &str,
+        what: &'static str,
         location: &'static Location<'static>,
         future: F,
     ) -> F::Output {

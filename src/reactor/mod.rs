@@ -361,8 +361,7 @@ fn interest() -> Interest {
 
 /// Takes a source out of the poller of the loop that `unparker` belongs to, from any thread.
 pub(crate) fn deregister_elsewhere(unparker: &dyn Unpark, io: &mut impl MioSource) {
-    let unparker: &dyn Any = unparker;
-    if let Some(unparker) = unparker.downcast_ref::<Unparker>() {
+    if let Some(unparker) = unparker.as_any().downcast_ref::<Unparker>() {
         // It fails only for a descriptor that the poller does not know, and then all is well.
         let _unknown = unparker.registry.deregister(io);
     }
@@ -376,6 +375,10 @@ struct Unparker {
 }
 
 impl Unpark for Unparker {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
     fn unpark(&self) {
         // It fails only where the descriptor's counter is full, and then the loop is woken anyway.
         let _full = self.waker.wake();

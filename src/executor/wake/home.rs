@@ -1,5 +1,6 @@
 //! Homes: where slots live, who holds them, and how they change hands.
 
+#[cfg(not(loom))]
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -35,8 +36,12 @@ pub(super) fn current_home() -> *const Home {
     CURRENT.with(Cell::get)
 }
 
-/// Ends the sleep of a parked loop, from any thread. `Any`, so that its maker can recognise it.
-pub(crate) trait Unpark: Any + Send + Sync {
+/// Ends the sleep of a parked loop, from any thread.
+pub(crate) trait Unpark: Send + Sync {
+    /// The same as `Any`, so that its maker can recognise it.
+    #[cfg(not(loom))]
+    fn as_any(&self) -> &dyn Any;
+
     /// Makes the loop's wait return, now or when it next begins.
     fn unpark(&self);
 }
@@ -381,7 +386,11 @@ impl Resident {
                 local.ready.len() == 0 && others.clone().all(|(_, seat)| seat.stash.is_empty());
             (others.next().is_none(), is_idle)
         });
-        if !is_alone && !(is_idle && self.home.inbox.park()) {
+        if is_alone {
+            return;
+        }
+        let is_parked = is_idle && self.home.inbox.park();
+        if !is_parked {
             self.home.unpark();
         }
     }
