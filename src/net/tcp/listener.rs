@@ -103,10 +103,8 @@ impl TcpListener {
     /// # Errors
     ///
     /// If the listener's loop is not the one that runs on this thread.
-    #[cfg(unix)]
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
-        let io = self.io.into_inner()?;
-        Ok(std::os::fd::OwnedFd::from(io).into())
+        Ok(self.io.into_inner()?.into())
     }
 
     /// Waits for a connection, and gives it with the peer's address. `TCP_NODELAY` is set on it.

@@ -105,10 +105,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// If the stream's loop is not the one that runs on this thread.
-    #[cfg(unix)]
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
-        let io = self.io.into_inner()?;
-        Ok(std::os::fd::OwnedFd::from(io).into())
+        Ok(self.io.into_inner()?.into())
     }
 
     /// Reads without taking: a later read gives the same bytes. Waits until there are some; gives zero at
