@@ -1,4 +1,6 @@
 //! Misuse is loud: a panic, or an error, that says which call, where, and what to do.
+// Handles and sleeps are taken out of runs on purpose here.
+#![allow(clippy::async_yields_async)]
 
 mod common;
 
