@@ -2,6 +2,8 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "net_common/memory.rs"]
+mod memory;
 mod net_common;
 
 use std::cell::{Cell, RefCell};
@@ -104,21 +106,15 @@ fn sockets_and_sleeps_kept_in_a_thread_local_go_with_the_thread() {
     }
 }
 
-/// Resident memory in bytes, by the kernel's account.
-fn resident() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * rustix::param::page_size()
-}
-
-/// Calls `round` often, and asserts that it keeps less than a hundred bytes each time.
+/// Calls `round` often, and asserts that it keeps less than four bytes each time.
 fn assert_keeps_nothing(mut round: impl FnMut()) {
-    const COUNT: usize = if cfg!(miri) { 100 } else { 30_000 };
+    const COUNT: usize = if cfg!(miri) { 1000 } else { 20_000 };
 
     (0..COUNT / 10).for_each(|_| round());
-    let before = resident();
+    let before = memory::in_use();
     (0..COUNT).for_each(|_| round());
-    let after = resident();
-    assert!(after < before + 3_000_000, "{before} bytes became {after}");
+    let after = memory::in_use();
+    assert!(after < before + 4 * COUNT, "{before} bytes became {after}");
 }
 
 fn open() -> (TcpStream, UnixStream) {
