@@ -24,6 +24,7 @@ use monoloop::{EventLoop, Handle, JoinHandle, spawn, time, yield_now};
 
 #[test]
 fn a_thread_may_spawn_a_future_that_is_not_send() {
+    let _alone = crate::common::alone();
     monoloop::run(async {
         let (handle, (sender, receiver)) = (Handle::current(), mpsc::channel());
         let here = thread::current().id();
@@ -49,6 +50,7 @@ fn a_thread_may_spawn_a_future_that_is_not_send() {
 
 #[test]
 fn calls_of_one_thread_run_in_their_order() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     let handle = event_loop.handle();
     let (sender, receiver) = mpsc::channel();
@@ -70,6 +72,7 @@ fn calls_of_one_thread_run_in_their_order() {
 
 #[test]
 fn calls_may_be_made_on_the_loops_own_thread() {
+    let _alone = crate::common::alone();
     let log = Arc::new(AtomicUsize::new(0));
     monoloop::run(async {
         let count = Arc::clone(&log);
@@ -93,6 +96,7 @@ fn calls_may_be_made_on_the_loops_own_thread() {
 
 #[test]
 fn calls_of_many_threads_all_run() {
+    let _alone = crate::common::alone();
     let (threads, calls) = (4, many(200, 5000));
     let count = Rc::new(Cell::new(0));
     let event_loop = EventLoop::new().unwrap();
@@ -123,6 +127,7 @@ fn calls_of_many_threads_all_run() {
 
 #[test]
 fn a_closure_of_a_thread_that_panics_is_reported_and_the_loop_goes_on() {
+    let _alone = crate::common::alone();
     let (event_loop, reports) = reporting_loop();
     let handle = event_loop.handle();
     let line = line!() + 1;
@@ -143,6 +148,7 @@ fn a_closure_of_a_thread_that_panics_is_reported_and_the_loop_goes_on() {
 
 #[test]
 fn a_handle_of_a_loop_that_is_gone_gives_errors() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     let (handle, other) = (event_loop.handle(), EventLoop::new().unwrap().handle());
     assert!(!handle.is_closed());
@@ -165,6 +171,7 @@ fn a_handle_of_a_loop_that_is_gone_gives_errors() {
 
 #[test]
 fn a_refused_closure_may_call_the_handle_in_its_drop() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     let handle = event_loop.handle();
     // Left over at the end.
@@ -180,6 +187,7 @@ fn a_refused_closure_may_call_the_handle_in_its_drop() {
 
 #[test]
 fn calls_while_the_loop_ends_run_or_are_refused_and_dropped() {
+    let _alone = crate::common::alone();
     let accepted = Arc::new(AtomicUsize::new(0));
     let ran = Arc::new(AtomicUsize::new(0));
     let alive = Arc::new(());
@@ -210,6 +218,7 @@ fn calls_while_the_loop_ends_run_or_are_refused_and_dropped() {
 
 #[test]
 fn the_current_handle_is_that_of_the_loop_that_runs() {
+    let _alone = crate::common::alone();
     assert!(Handle::try_current().is_none());
     let event_loop = EventLoop::new().unwrap();
     let other = EventLoop::new().unwrap();
@@ -223,6 +232,7 @@ fn the_current_handle_is_that_of_the_loop_that_runs() {
 
 #[test]
 fn a_virtual_clock_does_not_jump_while_another_thread_works() {
+    let _alone = crate::common::alone();
     let event_loop = virtual_loop();
     event_loop.run(async {
         let begin = time::now();
@@ -248,6 +258,7 @@ fn a_virtual_clock_does_not_jump_while_another_thread_works() {
 
 #[test]
 fn each_of_many_work_guards_holds_the_clock() {
+    let _alone = crate::common::alone();
     let event_loop = virtual_loop();
     let handle = event_loop.handle();
     let guards: Vec<_> = (0..3).map(|_| handle.work_guard()).collect();
@@ -271,6 +282,7 @@ fn each_of_many_work_guards_holds_the_clock() {
 
 #[test]
 fn a_sleep_that_is_dropped_on_another_thread_leaves_its_loop() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     let sleep = event_loop.run(async {
         let mut sleep = time::sleep(Duration::from_secs(3600));
@@ -285,6 +297,7 @@ fn a_sleep_that_is_dropped_on_another_thread_leaves_its_loop() {
 
 #[test]
 fn a_sleep_that_is_dropped_after_its_loop_does_nothing() {
+    let _alone = crate::common::alone();
     let make = || {
         monoloop::run(async {
             let mut sleep = time::sleep(Duration::from_secs(3600));
@@ -364,6 +377,7 @@ fn fill_rest(join: JoinHandle<()>, waker: &Waker, sleep: time::Sleep) {
 
 #[test]
 fn a_loop_and_all_of_its_may_live_in_thread_locals() {
+    let _alone = crate::common::alone();
     isolated("a_loop_and_all_of_its_may_live_in_thread_locals", || {
         let drops = Arc::new(AtomicUsize::new(0));
         for n in 0..10 {
@@ -379,6 +393,7 @@ fn a_loop_and_all_of_its_may_live_in_thread_locals() {
 
 #[test]
 fn a_loop_may_be_made_and_run_while_its_thread_ends() {
+    let _alone = crate::common::alone();
     isolated("a_loop_may_be_made_and_run_while_its_thread_ends", || {
         let ran = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&ran);
@@ -400,6 +415,7 @@ fn a_loop_may_be_made_and_run_while_its_thread_ends() {
 
 #[test]
 fn a_loop_that_is_forgotten_harms_nobody() {
+    let _alone = crate::common::alone();
     static FORGOTTEN: AtomicPtr<EventLoop> = AtomicPtr::new(std::ptr::null_mut());
     let (waker, handle) = thread::spawn(|| {
         let event_loop = EventLoop::new().unwrap();
@@ -424,6 +440,7 @@ fn a_loop_that_is_forgotten_harms_nobody() {
 
 #[test]
 fn loops_of_many_threads_wake_each_other() {
+    let _alone = crate::common::alone();
     // A ring: each thread's task hands a token to the next thread's.
     const THREADS: usize = 4;
     let rounds = many(100, 2000);
@@ -465,6 +482,7 @@ fn loops_of_many_threads_wake_each_other() {
 
 #[test]
 fn a_task_value_never_leaves_its_thread() {
+    let _alone = crate::common::alone();
     let log = Log::default();
     let alive = Rc::new(Cell::new(0));
     let event_loop = EventLoop::new().unwrap();

@@ -13,6 +13,7 @@ use monoloop::{EventLoop, spawn, time, yield_now};
 
 #[test]
 fn a_turn_runs_what_is_ready_and_says_whether_more_is() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     let handle = event_loop.spawn(async {
         yield_now().await;
@@ -27,6 +28,7 @@ fn a_turn_runs_what_is_ready_and_says_whether_more_is() {
 
 #[test]
 fn a_turn_does_not_run_what_becomes_ready_in_it() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     let log = Log::default();
     let record = log.clone();
@@ -42,6 +44,7 @@ fn a_turn_does_not_run_what_becomes_ready_in_it() {
 
 #[test]
 fn the_loop_is_current_only_inside_of_turns() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     let seen = Rc::new(Cell::new(false));
     let flag = Rc::clone(&seen);
@@ -53,6 +56,7 @@ fn the_loop_is_current_only_inside_of_turns() {
 
 #[test]
 fn the_next_deadline_is_that_of_the_earliest_timer() {
+    let _alone = crate::common::alone();
     let event_loop = virtual_loop();
     assert_eq!(event_loop.next_deadline(), None);
     let begin = event_loop.now();
@@ -76,6 +80,7 @@ async fn time_sleep(seconds: u64) {
 
 #[test]
 fn a_deadline_too_far_for_the_clock_is_none_or_in_the_far_future() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     drop(event_loop.spawn(async { time::sleep(Duration::MAX).await }));
     settle(&event_loop);
@@ -86,6 +91,7 @@ fn a_deadline_too_far_for_the_clock_is_none_or_in_the_far_future() {
 
 #[test]
 fn a_turn_waits_no_longer_than_its_limit() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     drop(event_loop.spawn(pending::<()>()));
     let begin = Instant::now();
@@ -98,6 +104,7 @@ fn a_turn_waits_no_longer_than_its_limit() {
 
 #[test]
 fn a_turn_waits_no_longer_than_for_the_next_deadline() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     let handle = event_loop.spawn(async { time::sleep(Duration::from_millis(3)).await });
     let begin = Instant::now();
@@ -110,6 +117,7 @@ fn a_turn_waits_no_longer_than_for_the_next_deadline() {
 
 #[test]
 fn a_turn_without_a_wait_does_not_let_virtual_time_pass() {
+    let _alone = crate::common::alone();
     let event_loop = virtual_loop();
     let begin = event_loop.now();
     let handle = event_loop.spawn(time_sleep(1));
@@ -127,6 +135,7 @@ fn a_turn_without_a_wait_does_not_let_virtual_time_pass() {
 
 #[test]
 fn turns_and_runs_can_be_mixed() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     let bell = Doorbell::default();
     let handle = event_loop.spawn(bell.wait());
@@ -140,6 +149,7 @@ fn turns_and_runs_can_be_mixed() {
 
 #[test]
 fn a_host_can_run_two_loops_of_a_thread_side_by_side() {
+    let _alone = crate::common::alone();
     let loops = [virtual_loop(), virtual_loop()];
     let log = Log::default();
     let handles: Vec<_> = loops
@@ -168,6 +178,7 @@ fn a_host_can_run_two_loops_of_a_thread_side_by_side() {
 
 #[test]
 fn a_turn_with_a_poll_budget_of_one_polls_one_task() {
+    let _alone = crate::common::alone();
     for budget in [0, 1] {
         let event_loop = EventLoop::builder().poll_budget(budget).build().unwrap();
         let log = Log::default();
@@ -226,6 +237,7 @@ mod descriptor {
 
     #[test]
     fn the_descriptor_is_that_of_the_poller() {
+        let _alone = crate::common::alone();
         let event_loop = EventLoop::new().unwrap();
         assert_eq!(event_loop.as_fd().as_raw_fd(), event_loop.as_raw_fd());
         settle(&event_loop);
@@ -234,6 +246,7 @@ mod descriptor {
 
     #[test]
     fn a_wake_from_a_thread_makes_the_descriptor_readable() {
+        let _alone = crate::common::alone();
         let event_loop = EventLoop::new().unwrap();
         let bell = Doorbell::default();
         drop(event_loop.spawn(bell.wait()));
@@ -248,6 +261,7 @@ mod descriptor {
 
     #[test]
     fn wakes_from_four_threads_make_it_readable_once() {
+        let _alone = crate::common::alone();
         let event_loop = EventLoop::new().unwrap();
         let bells: Vec<Doorbell> = (0..4).map(|_| Doorbell::default()).collect();
         for bell in &bells {
@@ -269,6 +283,7 @@ mod descriptor {
 
     #[test]
     fn calls_of_a_handle_make_the_descriptor_readable() {
+        let _alone = crate::common::alone();
         let event_loop = EventLoop::new().unwrap();
         settle(&event_loop);
         let (handle, count) = (event_loop.handle(), Arc::new(AtomicUsize::new(0)));
@@ -288,6 +303,7 @@ mod descriptor {
 
     #[test]
     fn a_socket_makes_the_descriptor_readable() {
+        let _alone = crate::common::alone();
         use monoloop::io::*;
         use monoloop::net::{TcpListener, TcpStream};
 
@@ -311,6 +327,7 @@ mod descriptor {
 
     #[test]
     fn a_host_drives_timers_threads_and_tasks() {
+        let _alone = crate::common::alone();
         let event_loop = EventLoop::new().unwrap();
         let (sender, receiver) = mpsc::channel::<Waker>();
         let helper = thread::spawn(move || receiver.iter().for_each(Waker::wake));
@@ -335,6 +352,7 @@ mod descriptor {
 
     #[test]
     fn a_wake_during_the_run_of_another_loop_of_the_thread_makes_the_descriptor_readable() {
+        let _alone = crate::common::alone();
         let (guest, other) = (EventLoop::new().unwrap(), EventLoop::new().unwrap());
         let bell = Doorbell::default();
         drop(guest.spawn(bell.wait()));
@@ -362,6 +380,7 @@ mod descriptor {
 
     #[test]
     fn a_wake_after_the_run_of_another_loop_of_the_thread_makes_the_descriptor_readable() {
+        let _alone = crate::common::alone();
         let (guest, other) = (EventLoop::new().unwrap(), EventLoop::new().unwrap());
         let bell = Doorbell::default();
         drop(guest.spawn(bell.wait()));

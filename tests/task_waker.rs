@@ -28,6 +28,7 @@ fn exercise(waker: &Waker) {
 
 #[test]
 fn a_waker_kept_after_its_task_is_harmless() {
+    let _alone = crate::common::alone();
     monoloop::run(async {
         let waker = spawn(own_waker()).await.unwrap();
         exercise(&waker);
@@ -55,6 +56,7 @@ fn a_waker_kept_after_its_task_is_harmless() {
 
 #[test]
 fn a_waker_kept_after_its_loop_is_harmless_on_every_thread() {
+    let _alone = crate::common::alone();
     let waker = monoloop::run(async { spawn(own_waker()).await.unwrap() });
     exercise(&waker);
     // With another loop of the thread in its place.
@@ -76,6 +78,7 @@ fn a_waker_kept_after_its_loop_is_harmless_on_every_thread() {
 
 #[test]
 fn a_waker_kept_after_its_thread_is_harmless() {
+    let _alone = crate::common::alone();
     let waker = thread::spawn(|| monoloop::run(async { spawn(own_waker()).await.unwrap() }));
     let waker = waker.join().unwrap();
     exercise(&waker);
@@ -85,6 +88,7 @@ fn a_waker_kept_after_its_thread_is_harmless() {
 
 #[test]
 fn wakers_used_while_their_loop_ends_are_harmless() {
+    let _alone = crate::common::alone();
     let rounds = many(200, 3000);
     let (sender, receiver) = mpsc::channel::<(Vec<Waker>, Arc<Barrier>)>();
     let helper = thread::spawn(move || {
@@ -119,6 +123,7 @@ fn wakers_used_while_their_loop_ends_are_harmless() {
 
 #[test]
 fn the_successor_of_a_task_loses_no_wake_to_stale_wakers() {
+    let _alone = crate::common::alone();
     // Wakes of the one before come in between; every one of its own must lead to a poll.
     let (sender, receiver) = mpsc::channel::<Waker>();
     let helper = thread::spawn(move || receiver.iter().for_each(|waker| waker.wake()));
@@ -147,6 +152,7 @@ fn the_successor_of_a_task_loses_no_wake_to_stale_wakers() {
 
 #[test]
 fn many_wakes_before_a_poll_are_one_poll() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     let bell = Doorbell::default();
     drop(event_loop.spawn(bell.wait()));
@@ -162,6 +168,7 @@ fn many_wakes_before_a_poll_are_one_poll() {
 
 #[test]
 fn a_million_wakes_from_a_thread_without_progress_are_one_poll() {
+    let _alone = crate::common::alone();
     let event_loop = EventLoop::new().unwrap();
     let bell = Doorbell::default();
     drop(event_loop.spawn(bell.wait()));
@@ -180,6 +187,7 @@ fn a_million_wakes_from_a_thread_without_progress_are_one_poll() {
 
 #[test]
 fn a_task_that_wakes_itself_in_its_poll_is_polled_once_more() {
+    let _alone = crate::common::alone();
     let polls = Rc::new(Cell::new(0));
     let event_loop = EventLoop::new().unwrap();
     let count = Rc::clone(&polls);
@@ -196,6 +204,7 @@ fn a_task_that_wakes_itself_in_its_poll_is_polled_once_more() {
 
 #[test]
 fn a_task_that_a_thread_wakes_during_its_poll_is_polled_once_more() {
+    let _alone = crate::common::alone();
     let polls = Rc::new(Cell::new(0));
     let event_loop = EventLoop::new().unwrap();
     let count = Rc::clone(&polls);
@@ -213,6 +222,7 @@ fn a_task_that_a_thread_wakes_during_its_poll_is_polled_once_more() {
 
 #[test]
 fn a_wake_by_itself_and_one_by_a_thread_lose_nothing() {
+    let _alone = crate::common::alone();
     let polls = Rc::new(Cell::new(0));
     let event_loop = EventLoop::new().unwrap();
     let count = Rc::clone(&polls);
@@ -232,6 +242,7 @@ fn a_wake_by_itself_and_one_by_a_thread_lose_nothing() {
 
 #[test]
 fn wakes_from_four_threads_during_one_wait_all_arrive() {
+    let _alone = crate::common::alone();
     const THREADS: usize = 4;
     let rounds = many(100, 2000);
     let mut senders = Vec::new();
@@ -272,6 +283,7 @@ fn wakes_from_four_threads_during_one_wait_all_arrive() {
 
 #[test]
 fn four_threads_that_wake_the_same_task_lose_no_wake() {
+    let _alone = crate::common::alone();
     const THREADS: usize = 4;
     let rounds = many(200, 5000);
     let count = Arc::new(AtomicUsize::new(0));
@@ -304,6 +316,7 @@ fn four_threads_that_wake_the_same_task_lose_no_wake() {
 
 #[test]
 fn a_wake_only_enqueues() {
+    let _alone = crate::common::alone();
     monoloop::run(async {
         let lock = Rc::new(Mutex::new(0));
         let bell = Doorbell::default();
@@ -324,6 +337,7 @@ fn a_wake_only_enqueues() {
 
 #[test]
 fn a_remote_wake_only_enqueues() {
+    let _alone = crate::common::alone();
     monoloop::run(async {
         let polled_on = Arc::new(Mutex::new(None));
         let is_woken = Arc::new(AtomicBool::new(false));
@@ -354,6 +368,7 @@ fn a_remote_wake_only_enqueues() {
 
 #[test]
 fn a_task_is_dropped_on_its_thread_whoever_holds_wakers() {
+    let _alone = crate::common::alone();
     let alive = Rc::new(Cell::new(0));
     let (sender, receiver) = mpsc::channel::<Waker>();
     let helper = thread::spawn(move || {
@@ -385,6 +400,7 @@ fn a_task_is_dropped_on_its_thread_whoever_holds_wakers() {
 
 #[test]
 fn a_wake_from_another_loops_thread_reaches_the_right_task() {
+    let _alone = crate::common::alone();
     let (to_there, from_here) = mpsc::channel::<Waker>();
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
@@ -414,6 +430,7 @@ fn a_wake_from_another_loops_thread_reaches_the_right_task() {
 
 #[test]
 fn wakers_that_are_forgotten_cost_nothing() {
+    let _alone = crate::common::alone();
     monoloop::run(async {
         for _ in 0..many(1000, 100_000) {
             spawn(async { std::mem::forget(own_waker().await) }).await.unwrap();
@@ -423,6 +440,7 @@ fn wakers_that_are_forgotten_cost_nothing() {
 
 #[test]
 fn clones_and_wakes_in_any_order_and_number_are_sound() {
+    let _alone = crate::common::alone();
     let seed = std::env::var("MONOLOOP_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
     println!("MONOLOOP_SEED={seed}");
     let alive = Rc::new(Cell::new(0));
@@ -478,6 +496,7 @@ fn clones_and_wakes_in_any_order_and_number_are_sound() {
 
 #[test]
 fn a_sleeping_loop_is_woken_by_a_thread() {
+    let _alone = crate::common::alone();
     // The clock is real, and the timeout only there to end a test that fails.
     monoloop::run(async {
         let (sender, receiver) = mpsc::channel::<Waker>();

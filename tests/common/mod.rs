@@ -262,3 +262,10 @@ impl Random {
 pub fn many(debug: usize, release: usize) -> usize {
     if cfg!(debug_assertions) { debug } else { release }
 }
+
+/// Holds off the other tests of the file. Wake slots outlive their loops and serve the next, so a stale waker of
+/// one test may cost the tasks of another a poll, and some tests count polls.
+pub fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
