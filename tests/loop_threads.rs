@@ -5,13 +5,12 @@
 mod common;
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, pending, poll_fn};
+use std::future::{pending, poll_fn};
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -258,24 +257,19 @@ fn a_virtual_clock_does_not_jump_while_another_thread_works() {
 
 #[test]
 fn each_of_many_work_guards_holds_the_clock() {
-    let _alone = crate::common::alone();
     let event_loop = virtual_loop();
-    let handle = event_loop.handle();
-    let guards: Vec<_> = (0..3).map(|_| handle.work_guard()).collect();
-    event_loop.run(async {
-        let begin = time::now();
-        let mut sleep = pin!(time::sleep(Duration::from_secs(1)));
-        for guard in guards {
-            // Not before the loop waits: the guard goes when it does, or already has.
-            let polled = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            assert!(polled.is_pending());
-            yield_now().await;
-            assert_eq!(time::now(), begin);
-            drop(guard);
-        }
-        sleep.await;
-        assert_eq!(time::now() - begin, Duration::from_secs(1));
-    });
+    let (handle, begin) = (event_loop.handle(), event_loop.now());
+    let sleeper = event_loop.spawn(async { time::sleep(Duration::from_secs(1)).await });
+    settle(&event_loop);
+    for guard in [handle.work_guard(), handle.work_guard(), handle.work_guard()] {
+        // The loop has nothing to do but to jump, and waits in real time instead.
+        event_loop.turn(Some(Duration::from_micros(100))).unwrap();
+        settle(&event_loop);
+        assert_eq!(event_loop.now(), begin);
+        drop(guard);
+    }
+    event_loop.run(sleeper).unwrap();
+    assert_eq!(event_loop.now() - begin, Duration::from_secs(1));
 }
 
 // ----- things that went to another thread

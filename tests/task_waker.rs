@@ -3,7 +3,7 @@
 mod common;
 
 use std::cell::{Cell, RefCell};
-use std::future::{pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{Doorbell, Stay, many, own_waker, settle};
+use common::{Doorbell, Log, Stay, many, own_waker, settle};
 use monoloop::{EventLoop, spawn, time, yield_now};
 
 /// Uses a waker in every way there is.
@@ -279,6 +279,27 @@ fn wakes_from_four_threads_during_one_wait_all_arrive() {
     for helper in helpers {
         helper.join().unwrap();
     }
+}
+
+#[test]
+fn tasks_that_a_thread_woke_are_polled_in_the_order_of_its_wakes() {
+    let event_loop = EventLoop::new().unwrap();
+    let log = Log::default();
+    let bells: Vec<Doorbell> = (0..100).map(|_| Doorbell::default()).collect();
+    for (n, bell) in bells.iter().enumerate() {
+        let (log, mut waiting) = (log.clone(), Box::pin(bell.wait()));
+        drop(event_loop.spawn(poll_fn(move |cx| {
+            log.push(n.to_string());
+            waiting.as_mut().poll(cx)
+        })));
+    }
+    settle(&event_loop);
+    log.take();
+    let order: Vec<usize> = (0..100).map(|n| n * 37 % 100).collect();
+    let wakers: Vec<Waker> = order.iter().map(|&n| bells[n].waker()).collect();
+    thread::spawn(move || wakers.into_iter().for_each(Waker::wake)).join().unwrap();
+    settle(&event_loop);
+    assert_eq!(log.take(), order.iter().map(usize::to_string).collect::<Vec<_>>());
 }
 
 #[test]
