@@ -197,6 +197,7 @@ fn a_turn_with_a_poll_budget_of_one_polls_one_task() {
 // ----- by descriptor
 
 #[cfg(target_os = "linux")]
+#[cfg(not(mio_unsupported_force_poll_poll))] // its poller has no descriptor
 mod descriptor {
     use std::os::fd::{AsFd, AsRawFd};
     use std::sync::atomic::{AtomicUsize, Ordering};

@@ -292,14 +292,14 @@ impl fmt::Debug for EventLoop {
 }
 
 /// Readable when the loop has something to do that did not come from its own thread.
-#[cfg(unix)]
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 impl std::os::fd::AsFd for EventLoop {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.core.reactor.as_fd()
     }
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 impl std::os::fd::AsRawFd for EventLoop {
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
         std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(self))

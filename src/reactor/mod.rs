@@ -20,7 +20,14 @@
 //! *Driver seam.* The loop asks three things of this module: wait, readiness, and to be unparked. A
 //! simulated driver can take its place; no type of mio's appears above it but the sources themselves.
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+// A timerfd needs a poller that is edge-triggered, and Miri has none.
+#[cfg_attr(
+    not(all(
+        any(target_os = "linux", target_os = "android"),
+        not(any(miri, mio_unsupported_force_poll_poll))
+    )),
+    path = "imprecise.rs"
+)]
 mod precise;
 mod source;
 
@@ -105,7 +112,6 @@ pub(crate) struct Reactor {
     sources: RefCell<Slab<Source>>,
     last_generation: Cell<u32>,
     unparker: Arc<Unparker>,
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     precise: precise::PreciseTimer,
 }
 
@@ -119,7 +125,6 @@ impl Reactor {
             events: RefCell::new(Events::with_capacity(EVENTS)),
             sources: RefCell::new(Slab::new()),
             last_generation: Cell::new(0),
-            #[cfg(any(target_os = "linux", target_os = "android"))]
             precise: precise::PreciseTimer::new(&registry, PRECISE)?,
             unparker: Arc::new(Unparker { waker, registry }),
         })
@@ -129,7 +134,7 @@ impl Reactor {
         Arc::clone(&self.unparker) as Arc<dyn Unpark>
     }
 
-    #[cfg(unix)]
+    #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         std::os::fd::AsFd::as_fd(&self.unparker.registry)
     }
@@ -315,10 +320,8 @@ impl Reactor {
             Wait::NotAtAll => Ok(Some(Duration::ZERO)),
             Wait::Forever => Ok(None),
             Wait::AboutAsLong(limit) => Ok(Some(limit.min(LONGEST))),
-            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Wait::AtMost(Duration::ZERO) => Ok(Some(Duration::ZERO)),
             Wait::AtMost(limit) => self.precise.timeout(limit.min(LONGEST)),
-            #[cfg(not(any(target_os = "linux", target_os = "android")))]
-            Wait::AtMost(limit) => Ok(Some(limit.min(LONGEST))),
         }
     }
 
