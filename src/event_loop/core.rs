@@ -183,7 +183,7 @@ impl Core {
             return self.wait_virtually(limit);
         }
         let Some(deadline) = self.next_timer() else {
-            return self.park(limit.map_or(Wait::Forever, Wait::AtMost));
+            return self.park(limit.map_or(Wait::Forever, Wait::at_most));
         };
         let now = self.read_clock();
         if deadline <= now {
@@ -191,7 +191,7 @@ impl Core {
         }
         let until = Duration::from_nanos(deadline - now);
         self.park(match limit {
-            Some(limit) if limit < until => Wait::AtMost(limit),
+            Some(limit) if limit < until => Wait::at_most(limit),
             _ if self.may_be_late() => Wait::AboutAsLong(until),
             _ => Wait::AtMost(until),
         })
@@ -218,7 +218,7 @@ impl Core {
             _ => self.timers.borrow().exact_next_deadline(),
         };
         let Some(deadline) = deadline.filter(|_| !self.remote.is_work_outstanding()) else {
-            return self.park(limit.map_or(Wait::Forever, Wait::AtMost));
+            return self.park(limit.map_or(Wait::Forever, Wait::at_most));
         };
         let awaited = self.reactor.is_awaited();
         let grace = if awaited && !self.io_is_quiet.get() { IO_GRACE } else { Duration::ZERO };
@@ -237,7 +237,7 @@ impl Core {
         let end = Instant::now() + grace;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            self.park(if left.is_zero() { Wait::NotAtAll } else { Wait::AtMost(left) })?;
+            self.park(Wait::at_most(left))?;
             self.executor.receive();
             // A wait may be cut short by an event that concerns nobody.
             if left.is_zero() || self.executor.ready_len() > 0 {

@@ -1,11 +1,10 @@
 //! What goes wrong where no caller is there to be told.
 
 use std::fmt;
-use std::mem;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use super::context;
-use crate::executor::task::{Kind, Payload};
+use crate::executor::task::{Kind, discard};
 use crate::executor::{Incident, TaskInfo, TaskPanic, panic_message};
 
 /// A failure that nobody awaits, as given to [`Builder::on_error`](super::Builder::on_error).
@@ -95,11 +94,6 @@ pub(super) fn report_incident(hook: Option<&ErrorHook>, incident: Incident) {
         }
     }
     discard_report(report);
-}
-
-/// A payload is a user's value, and its drop may panic.
-fn discard(payload: Payload) {
-    catch_unwind(AssertUnwindSafe(|| drop(payload))).unwrap_or_else(mem::forget);
 }
 
 fn discard_report(report: ErrorReport) {

@@ -335,6 +335,6 @@ impl<T> Main<T> {
 impl<T> Drop for Main<T> {
     fn drop(&mut self) {
         // Not running: `run_at` is outside of polls. So the future is gone when this returns.
-        self.join.task().abort();
+        self.join.task().end_now();
     }
 }

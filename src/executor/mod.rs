@@ -247,15 +247,20 @@ impl Executor {
         }
     }
 
+    /// The id of the task that is being polled or dropped, or zero. Callbacks are not shown as tasks.
+    #[inline]
     fn current_id(&self) -> u64 {
         // SAFETY: a current task is being polled or dropped, and so alive.
-        self.shared.current.get().map_or(0, |header| unsafe { header.as_ref() }.id)
+        let header = self.shared.current.get().map(|header| unsafe { header.as_ref() });
+        header.map_or(0, |header| if header.kind == Kind::Task { header.id } else { 0 })
     }
 
-    /// The task that is being polled or dropped.
+    /// The task that is being polled or dropped; `None` inside a callback.
     pub(crate) fn current(&self) -> Option<TaskRef> {
+        let header = self.shared.current.get()?;
         // SAFETY: as in `current_id`; all current headers belong to tasks of this loop.
-        self.shared.current.get().map(|header| unsafe { TaskRef::from_tenant(header.cast()) })
+        let task = unsafe { TaskRef::from_tenant(header.cast()) };
+        (task.kind() == Kind::Task).then_some(task)
     }
 
     /// Queues what was woken from other threads, oldest wake first.

@@ -105,6 +105,13 @@ pub(crate) enum Wait {
     Forever,
 }
 
+impl Wait {
+    /// Until an event, or so long; with a limit of zero there is nothing to prepare for.
+    pub(crate) fn at_most(limit: Duration) -> Self {
+        if limit.is_zero() { Self::NotAtAll } else { Self::AtMost(limit) }
+    }
+}
+
 /// Registers sources, waits for their events and keeps who waits for which.
 pub(crate) struct Reactor {
     poll: RefCell<mio::Poll>,
@@ -320,7 +327,6 @@ impl Reactor {
             Wait::NotAtAll => Ok(Some(Duration::ZERO)),
             Wait::Forever => Ok(None),
             Wait::AboutAsLong(limit) => Ok(Some(limit.min(LONGEST))),
-            Wait::AtMost(Duration::ZERO) => Ok(Some(Duration::ZERO)),
             Wait::AtMost(limit) => self.precise.timeout(limit.min(LONGEST)),
         }
     }

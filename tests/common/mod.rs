@@ -208,6 +208,12 @@ pub fn panic_of<T>(f: impl FnOnce() -> T) -> String {
 pub fn isolated(name: &str, body: impl FnOnce()) -> Option<Output> {
     const VARIABLE: &str = "MONOLOOP_ISOLATED_TEST";
     if std::env::var(VARIABLE).is_ok_and(|wanted| wanted == name) {
+        // Nobody ends this process if it hangs and the test's own was killed.
+        thread::spawn(|| {
+            thread::sleep(std::time::Duration::from_secs(120));
+            eprintln!("it took two minutes");
+            std::process::exit(99);
+        });
         body();
         return None;
     }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::header::{Header, Panic, Polled, Seed, State, VTable};
-use super::{Payload, storage};
+use super::{Payload, discard, storage};
 
 /// What a cell carries beside its future: `()`, or a [`Named`]. So tasks without a name pay nothing.
 pub(in crate::executor) trait Label {
@@ -76,6 +76,7 @@ fn vtable<F: Future, L: Label>() -> &'static VTable {
         &VTable {
             poll: poll::<F, L>,
             drop_future: drop_future::<F, L>,
+            is_output_trivial: !mem::needs_drop::<F::Output>(),
             drop_output: drop_output::<F, L>,
             take_output: take_output::<F, L>,
             put_panic: put_panic::<F, L>,
@@ -121,8 +122,9 @@ unsafe fn poll<F: Future, L>(header: NonNull<Header>, cx: &mut Context<'_>) -> P
         },
         Err(panic) => {
             // SAFETY: `Running`; the future is not used again.
-            let second = unsafe { end::<F, L>(header) };
-            second.unwrap_or_else(mem::forget);
+            if let Err(second) = unsafe { end::<F, L>(header) } {
+                discard(second);
+            }
             panic
         }
     };
@@ -140,11 +142,6 @@ unsafe fn end<F: Future, L>(header: NonNull<Header>) -> Result<(), Payload> {
         header.as_ref().state.set(State::Ending);
         drop_future::<F, L>(header)
     }
-}
-
-/// Drops a value and forgets a panic that comes of it.
-fn discard<T>(value: T) {
-    catch_unwind(AssertUnwindSafe(|| drop(value))).unwrap_or_else(mem::forget);
 }
 
 /// # Safety

@@ -55,6 +55,8 @@ pub(super) struct VTable {
     pub(super) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Polled,
     /// Drops the future and catches its panic.
     pub(super) drop_future: unsafe fn(NonNull<Header>) -> Result<(), Payload>,
+    /// Whether dropping the output does nothing.
+    pub(super) is_output_trivial: bool,
     /// Drops the output.
     pub(super) drop_output: unsafe fn(NonNull<Header>),
     /// Moves the output to the place given, which is one for the future's output type.
@@ -109,7 +111,7 @@ pub(in crate::executor) struct Header {
     pub(super) abort_requested: Cell<bool>,
     /// The join handle lives: the outcome is kept for it.
     pub(super) has_handle: Cell<bool>,
-    pub(super) kind: Kind,
+    pub(in crate::executor) kind: Kind,
 }
 
 const _: () = assert!(size_of::<Header>() <= 64 || cfg!(not(target_pointer_width = "64")));

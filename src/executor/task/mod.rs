@@ -42,6 +42,7 @@
 mod cell;
 mod header;
 mod joiner;
+mod nesting;
 pub(super) mod storage;
 mod task_ref;
 
@@ -51,6 +52,16 @@ pub(crate) use header::{Kind, Seed, State};
 pub(crate) use task_ref::{Outcome, RawJoin, TaskRef};
 
 use std::any::Any;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a panic carries.
 pub(crate) type Payload = Box<dyn Any + Send>;
+
+/// Drops a user's value where there is nobody to tell of a panic that comes of it. The panic's payload is a
+/// user's value too; one whose drop panics again is leaked.
+pub(crate) fn discard<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        catch_unwind(AssertUnwindSafe(|| drop(payload))).unwrap_or_else(mem::forget);
+    }
+}

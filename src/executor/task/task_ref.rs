@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::{future::Future, mem};
 
-use super::Payload;
 use super::cell::{self, Label};
 use super::header::{self, Header, Kind, Panic, Polled, Seed, State};
+use super::{Payload, nesting};
 use crate::executor::wake::{Slot, Tenant};
 use crate::executor::{Incident, Shared, TaskPanic};
 
@@ -139,16 +139,7 @@ impl TaskRef {
     pub(crate) fn abort(&self) -> bool {
         match self.state() {
             State::Idle => {
-                let slot = self.header().slot.get().expect("a task that is not over has its slot");
-                let shared: *const Shared = slot.landlord().cast();
-                // SAFETY: the landlord of a task's slot is its loop's `Shared`, in an `Rc`, alive as long as a
-                // task of it is not over (see the module's docs), and this thread's. A count of our own: the
-                // drop may drop the loop.
-                let shared = unsafe {
-                    Rc::increment_strong_count(shared);
-                    Rc::from_raw(shared)
-                };
-                self.end_or_defer(&shared);
+                self.end_or_defer(&self.shared());
                 true
             }
             State::Running => {
@@ -157,6 +148,31 @@ impl TaskRef {
             }
             State::Ending | State::Done | State::Panicked | State::Aborted | State::Taken => false,
         }
+    }
+
+    /// Ends the task at once, if it is idle, however deep inside drops that abort.
+    pub(crate) fn end_now(&self) {
+        if self.state() == State::Idle {
+            self.end(&self.shared());
+        }
+    }
+
+    /// What the executor of this task, which is not over, has for its tasks.
+    fn shared(&self) -> Rc<Shared> {
+        let slot = self.header().slot.get().expect("a task that is not over has its slot");
+        let shared: *const Shared = slot.landlord().cast();
+        // SAFETY: the landlord of a task's slot is its loop's `Shared`, in an `Rc`, alive as long as a task of
+        // it is not over (see the module's docs), and this thread's. A count of our own: what the caller does
+        // may drop the loop.
+        unsafe {
+            Rc::increment_strong_count(shared);
+            Rc::from_raw(shared)
+        }
+    }
+
+    /// Whether this is the task that is being polled, and nothing inside of it.
+    fn is_current(&self) -> bool {
+        self.state() == State::Running && self.shared().current.get() == Some(self.header)
     }
 
     /// Ends an idle task: at once, or, deep inside drops that abort, when the outermost is through. So a
@@ -241,9 +257,19 @@ impl TaskRef {
         }
     }
 
+    /// Drops the output: at once, or, deep inside drops of outputs, when the outermost is through. So a chain
+    /// of a million tasks, each with the next one's handle for an output, does not overflow the stack.
     fn drop_output(&self) {
+        debug_assert_eq!(self.state(), State::Done);
+        if self.header().vtable.is_output_trivial {
+            self.drop_output_now();
+        } else {
+            nesting::run(self, Self::drop_output_now);
+        }
+    }
+
+    fn drop_output_now(&self) {
         let head = self.header();
-        debug_assert_eq!(head.state.get(), State::Done);
         head.state.set(State::Taken);
         // SAFETY: it was `Done`, and is marked.
         unsafe { (head.vtable.drop_output)(self.header) }
@@ -342,7 +368,7 @@ impl<T> RawJoin<T> {
 
     /// Whether this is the task that is being polled: it would wait for itself.
     pub(crate) fn is_own(&self) -> bool {
-        self.task.state() == State::Running
+        self.task.is_current()
     }
 }
 
