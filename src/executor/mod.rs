@@ -226,10 +226,9 @@ impl Executor {
     #[inline]
     fn place(&self, task: TaskRef) -> &'static Slot {
         let header = task.header_ptr();
-        let slot = self.resident.lease(task.into_tenant());
+        let slot = self.resident.lease_ready(task.into_tenant());
         // SAFETY: the tenancy, begun just now, keeps the task alive.
         unsafe { header.as_ref() }.settle(slot);
-        slot.wake();
         slot
     }
 
@@ -297,23 +296,24 @@ impl Executor {
     }
 
     /// Polls ready tasks in the order they became ready, until `limit` queue entries were gone through, none
-    /// is left, or `is_done`. Gives how many entries it went through.
+    /// is left, or `is_done`, which is asked when a task is over. Gives how many entries it went through.
     #[inline(always)]
     pub(crate) fn poll_ready(&self, limit: usize, is_done: impl Fn() -> bool) -> usize {
+        let shared = &*self.shared;
         let mut polled = 0;
         while polled < limit {
             let Some(popped) = self.resident.pop() else { break };
             polled += 1;
             if let Popped::Ready(slot, tenant) = popped {
-                self.shared.allowance.set(Self::ALLOWANCE);
+                shared.allowance.set(Self::ALLOWANCE);
                 // SAFETY: it is the slot's tenant, and tenants leave when they are over.
-                unsafe { TaskRef::poll(tenant, slot, &self.shared) };
-                if is_done() {
+                let is_over = unsafe { TaskRef::poll(tenant, slot, shared) };
+                if is_over && is_done() {
                     break;
                 }
             }
         }
-        self.shared.current.set(None);
+        shared.current.set(None);
         polled
     }
 

@@ -94,7 +94,7 @@ struct Local {
     /// Slots whose tenants shall run, first woken first. Each at most once (`Slot::queued`), and with
     /// room for all, so that a wake never allocates.
     ready: ReadyQueue,
-    /// Vacant slots that are in no queue, last vacated on top: its cache lines are warm.
+    /// Vacant slots that are in no queue, last vacated on top: its cache lines are warm. With room for all too.
     free: Vec<&'static Slot>,
     chunks: Vec<&'static [Slot]>,
     /// The loops that live here, by `Slot::owner`.
@@ -183,6 +183,7 @@ impl fmt::Debug for Home {
 
 impl Local {
     /// A vacant slot of `home`, which is in no queue.
+    #[inline]
     fn vacant(&mut self, home: &'static Home) -> &'static Slot {
         match self.free.pop() {
             Some(slot) => slot,
@@ -190,15 +191,25 @@ impl Local {
         }
     }
 
+    /// Keeps a vacant slot, which is in no queue.
+    #[inline]
+    fn keep(&mut self, slot: &'static Slot) {
+        // Said so that `push` need not be ready to grow.
+        assert!(self.free.len() < self.free.capacity(), "room was made for every slot");
+        self.free.push(slot);
+    }
+
     /// Makes a chunk and gives its first slot.
     #[cold]
+    #[inline(never)]
     fn grow(&mut self, home: &'static Home) -> &'static Slot {
         let size = self.chunks.last().map_or(FIRST_CHUNK, |last| (last.len() * 2).min(LAST_CHUNK));
         let chunk: &'static [Slot] = Box::leak((0..size).map(|_| Slot::new(home)).collect());
         self.chunks.push(chunk);
-        self.free.extend(chunk[1..].iter().rev());
         let total: usize = self.chunks.iter().map(|chunk| chunk.len()).sum();
         self.ready.make_room(total);
+        self.free.reserve(total - self.free.len());
+        self.free.extend(chunk[1..].iter().rev());
         &chunk[0]
     }
 
@@ -336,15 +347,32 @@ impl Resident {
     }
 
     /// Moves a tenant into a slot. It is not queued: `Slot::wake` does that.
-    #[inline]
+    #[cfg_attr(not(loom), allow(dead_code))]
     pub(crate) fn lease(&self, tenant: Tenant) -> &'static Slot {
+        let slot = self.let_vacant(tenant);
+        // SAFETY: this thread holds the slot's home.
+        unsafe { slot.queued.set(false) };
+        slot
+    }
+
+    /// Moves a tenant into a slot and queues it, as [`lease`](Self::lease) and `Slot::wake` do.
+    #[inline]
+    pub(crate) fn lease_ready(&self, tenant: Tenant) -> &'static Slot {
+        let slot = self.let_vacant(tenant);
+        // SAFETY: it was in no queue, and counts as queued already; `grow` made room for all.
+        self.with_local(|local| unsafe { local.ready.push_back(slot) });
+        slot
+    }
+
+    /// Moves a tenant into a vacant slot, which is in no queue but marked as queued.
+    #[inline]
+    fn let_vacant(&self, tenant: Tenant) -> &'static Slot {
         let slot = self.with_local(|local| local.vacant(self.home));
         // SAFETY: this thread holds the slot's home.
         unsafe {
             debug_assert!(slot.queued.get() && slot.tenant.get().is_none());
             slot.owner.set(self.owner);
             slot.tenant.set(Some(tenant));
-            slot.queued.set(false);
         }
         slot
     }
@@ -432,7 +460,7 @@ impl Resident {
     /// A slot that was vacated while it was in the queue.
     #[cold]
     fn reclaim(&self, slot: &'static Slot) -> Popped {
-        self.with_local(|local| local.free.push(slot));
+        self.with_local(|local| local.keep(slot));
         Popped::Nothing
     }
 
@@ -513,7 +541,7 @@ impl Slot {
             // If it is in the queue, it is reused when it comes out: a new tenant would inherit its place.
             if !self.queued.get() {
                 self.queued.set(true);
-                home.local.with(|local| local.free.push(self));
+                home.local.with(|local| local.keep(self));
             }
         }
     }

@@ -8,6 +8,8 @@ use super::slot::Slot;
 pub(super) struct ReadyQueue {
     /// Entries that are not in use hold anything.
     ring: Box<[Option<&'static Slot>]>,
+    /// The ring's length, less one: a count under this mask is an index.
+    mask: usize,
     /// Where the oldest entry is, and where the next one goes: counts that only grow, and wrap. The ring's
     /// length divides the range of a `usize`, so they stay in step with it.
     head: usize,
@@ -17,7 +19,7 @@ pub(super) struct ReadyQueue {
 impl ReadyQueue {
     /// A queue without room.
     pub(super) fn new() -> Self {
-        Self { ring: Box::new([]), head: 0, tail: 0 }
+        Self { ring: Box::new([]), mask: 0, head: 0, tail: 0 }
     }
 
     #[inline(always)]
@@ -38,6 +40,7 @@ impl ReadyQueue {
         (self.head, self.tail) = (0, ring.len());
         ring.resize(capacity, None);
         self.ring = ring.into_boxed_slice();
+        self.mask = capacity - 1;
     }
 
     /// Appends `slot`.
@@ -49,7 +52,7 @@ impl ReadyQueue {
     #[inline(always)]
     pub(super) unsafe fn push_back(&mut self, slot: &'static Slot) {
         debug_assert!(self.len() < self.ring.len(), "room was made for every slot");
-        let index = self.tail & self.ring.len().wrapping_sub(1);
+        let index = self.tail & self.mask;
         // SAFETY: there is room, so the length is not zero but a power of two, and the index below it.
         unsafe { *self.ring.get_unchecked_mut(index) = Some(slot) };
         self.tail = self.tail.wrapping_add(1);
@@ -63,7 +66,7 @@ impl ReadyQueue {
     pub(super) unsafe fn push_front(&mut self, slot: &'static Slot) {
         debug_assert!(self.len() < self.ring.len(), "room was made for every slot");
         self.head = self.head.wrapping_sub(1);
-        let index = self.head & self.ring.len().wrapping_sub(1);
+        let index = self.head & self.mask;
         self.ring[index] = Some(slot);
     }
 
@@ -72,9 +75,10 @@ impl ReadyQueue {
         if self.head == self.tail {
             return None;
         }
-        let index = self.head & self.ring.len().wrapping_sub(1);
+        let index = self.head & self.mask;
         self.head = self.head.wrapping_add(1);
-        // SAFETY: an entry was pushed, so the length is not zero but a power of two, and the index below it.
-        unsafe { *self.ring.get_unchecked(index) }
+        // SAFETY: an entry was pushed, so the length is not zero but a power of two, and the index below it; and
+        // what was pushed is a slot.
+        Some(unsafe { self.ring.get_unchecked(index).unwrap_unchecked() })
     }
 }
