@@ -173,3 +173,37 @@ pub(super) unsafe fn take_output<T>(header: NonNull<Header>) -> T {
         output.assume_init()
     }
 }
+
+#[cfg(all(test, not(miri), unix))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::panic::Location;
+    use std::process::{Command, Stdio};
+
+    use super::{Kind, Seed};
+    use crate::executor::new_task;
+
+    #[test]
+    fn a_count_of_references_that_would_wrap_ends_the_process() {
+        const CHILD: &str = "MONOLOOP_COUNT_WRAPS";
+        if std::env::var_os(CHILD).is_some() {
+            let location = Location::caller();
+            let seed = Seed { id: 1, parent: 0, location, spawned: 0, kind: Kind::Task };
+            let (task, _join) = new_task(async {}, seed);
+            task.header().references.set(u32::MAX - 1);
+            task.header().retain();
+            println!("as many as there can be");
+            task.header().retain();
+            unreachable!("the process goes on");
+        }
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["a_count_of_references_that_would_wrap", "--nocapture"])
+            .env(CHILD, "1")
+            .stderr(Stdio::null())
+            .output()
+            .unwrap();
+        const SIGABRT: i32 = 6;
+        assert_eq!(output.status.signal(), Some(SIGABRT), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("as many as there can be"));
+    }
+}

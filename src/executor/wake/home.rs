@@ -111,7 +111,7 @@ struct Seat {
 }
 
 impl Home {
-    fn leak() -> &'static Self {
+    pub(super) fn leak() -> &'static Self {
         Box::leak(Box::new(Self {
             inbox: Inbox::new(),
             directory: Mutex::new(Vec::new()),

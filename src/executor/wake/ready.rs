@@ -82,3 +82,49 @@ impl ReadyQueue {
         Some(unsafe { self.ring.get_unchecked(index).unwrap_unchecked() })
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::home::Home;
+    use super::*;
+
+    #[test]
+    fn the_counts_may_wrap() {
+        let home = Home::leak();
+        let slots: Vec<&'static Slot> =
+            (0..5).map(|_| &*Box::leak(Box::new(Slot::new(home)))).collect();
+        let mut queue = ReadyQueue::new();
+        queue.make_room(slots.len());
+        (queue.head, queue.tail) = (usize::MAX - 6, usize::MAX - 6);
+        for round in 0..4 {
+            for slot in &slots {
+                // SAFETY: room was made for all of them, and all are out again after each round.
+                unsafe { queue.push_back(slot) };
+            }
+            assert_eq!(queue.len(), slots.len(), "round {round}");
+            for slot in &slots {
+                assert!(queue.pop_front().is_some_and(|popped| std::ptr::eq(popped, *slot)));
+            }
+            assert!(queue.pop_front().is_none());
+        }
+    }
+
+    #[test]
+    fn growing_keeps_the_order_and_what_was_put_in_front() {
+        let home = Home::leak();
+        let slots: Vec<&'static Slot> =
+            (0..9).map(|_| &*Box::leak(Box::new(Slot::new(home)))).collect();
+        let mut queue = ReadyQueue::new();
+        queue.make_room(4);
+        // SAFETY: four slots, each once, while there is room for four, and then nine.
+        unsafe {
+            (1..4).for_each(|n| queue.push_back(slots[n]));
+            queue.push_front(slots[0]);
+            queue.make_room(9);
+            (4..9).for_each(|n| queue.push_back(slots[n]));
+        }
+        for slot in &slots {
+            assert!(queue.pop_front().is_some_and(|popped| std::ptr::eq(popped, *slot)));
+        }
+    }
+}
