@@ -24,7 +24,7 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use task::{Header, Kind, Named, Payload, RawJoin, Seed, TaskRef};
+use task::{Header, Kind, Named, Payload, Place, RawJoin, Seed, TaskRef, VTable, Vacancy};
 use wake::{Home, LoopId, Pool, Popped, Release, Resident, Slot, Unpark, WakeRef};
 
 /// A panic that nobody will join.
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     reporter: Rc<Reporter>,
     /// How many aborts are on the stack.
     nested_aborts: Cell<u32>,
+    /// How many drops of refused futures are on the stack.
+    nested_refusals: Cell<u32>,
     /// Tasks marked `Ending` that the outermost abort on the stack will end.
     deferred_aborts: RefCell<Vec<TaskRef>>,
     /// How many operations the running task may still do before it must give way.
@@ -60,6 +62,8 @@ pub(crate) struct Shared {
 impl Shared {
     /// So many drops that abort may nest on the stack.
     const MAX_NESTED_ABORTS: u32 = 32;
+    /// So many drops of refused futures may nest on the stack.
+    const MAX_NESTED_REFUSALS: u32 = 16;
 
     fn next_deferred_abort(&self) -> Option<TaskRef> {
         self.deferred_aborts.borrow_mut().pop()
@@ -89,8 +93,6 @@ pub(crate) struct Executor {
     /// Spawned futures are dropped unpolled.
     refusing: Cell<bool>,
     refused: Cell<usize>,
-    /// How many drops of refused futures are on the stack.
-    nested_refusals: Cell<u32>,
 }
 
 impl Executor {
@@ -100,14 +102,13 @@ impl Executor {
     const MAX_ROUNDS: usize = 16;
     /// So many rounds more are gone through while refusing.
     const MAX_LAST_ROUNDS: usize = 4;
-    /// So many drops of refused futures may nest on the stack.
-    const MAX_NESTED_REFUSALS: u32 = 16;
 
     pub(crate) fn new(unparker: Arc<dyn Unpark>, reporter: Rc<Reporter>) -> Self {
         let shared = Rc::new(Shared {
             current: Cell::new(None),
             reporter,
             nested_aborts: Cell::new(0),
+            nested_refusals: Cell::new(0),
             deferred_aborts: RefCell::new(Vec::new()),
             allowance: Cell::new(Self::ALLOWANCE),
         });
@@ -121,7 +122,6 @@ impl Executor {
             now: Cell::new(0),
             refusing: Cell::new(false),
             refused: Cell::new(0),
-            nested_refusals: Cell::new(0),
         }
     }
 
@@ -154,9 +154,36 @@ impl Executor {
         future: F,
         location: &'static Location<'static>,
     ) -> RawJoin<F::Output> {
-        let (task, join) = new_task(future, self.seed(location));
-        self.admit(task);
-        join
+        self.reserve(location).move_in(future)
+    }
+
+    /// Makes a task but for its future: a place for that, to be polled after all that are ready now.
+    ///
+    /// Apart from [`spawn`](Self::spawn) for the reason that [`new_task`] gives. All that does not depend on the
+    /// future's type is one call, so that the rest is small enough to be inlined, and a small future is made
+    /// where it will live.
+    #[inline]
+    pub(crate) fn reserve<F: Future + 'static>(
+        &self,
+        location: &'static Location<'static>,
+    ) -> Place<F> {
+        // SAFETY: `reserve_cell` passes the vtable on.
+        unsafe { Place::new(|vtable| self.reserve_cell(vtable, location)) }
+    }
+
+    #[inline(never)]
+    fn reserve_cell(
+        &self,
+        vtable: &'static VTable,
+        location: &'static Location<'static>,
+    ) -> (Vacancy, bool) {
+        let (task, vacancy) = Vacancy::new(vtable, self.seed(location));
+        self.place(task);
+        let is_refused = self.refusing.get();
+        if is_refused {
+            self.refused.set(self.refused.get() + 1);
+        }
+        (vacancy, is_refused)
     }
 
     /// Spawns a callback: a task that is not shown as one.
@@ -237,13 +264,7 @@ impl Executor {
         self.refused.set(self.refused.get() + 1);
         let refused = task.clone();
         self.place(task);
-        let depth = self.nested_refusals.get();
-        // A drop that spawns what spawns in its drop, and so on for ever: the next round goes on with it.
-        if depth < Self::MAX_NESTED_REFUSALS {
-            self.nested_refusals.set(depth + 1);
-            refused.abort();
-            self.nested_refusals.set(depth);
-        }
+        refused.refuse();
     }
 
     /// The id of the task that is being polled or dropped, or zero. Callbacks are not shown as tasks.

@@ -14,7 +14,6 @@ use std::future::Future;
 use std::panic::Location;
 
 use crate::event_loop::context;
-use crate::executor;
 
 #[doc(inline)]
 pub use crate::executor::{AbortHandle, JoinError, JoinHandle, TaskId, TaskInfo, TaskState};
@@ -54,10 +53,8 @@ where
     F::Output: 'static,
 {
     let location = Location::caller();
-    let seed = context::with("spawn", |core| core.executor.seed(location));
-    let (task, join) = executor::new_task(future, seed);
-    context::with("spawn", |core| core.executor.admit(task));
-    JoinHandle::new(join)
+    let place = context::with("spawn", |core| core.executor.reserve(location));
+    JoinHandle::new(place.move_in(future))
 }
 
 /// Returns the task that is being polled, or `None` outside of tasks. While a future is dropped, its task

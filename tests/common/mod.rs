@@ -204,8 +204,12 @@ pub fn panic_of<T>(f: impl FnOnce() -> T) -> String {
 }
 
 /// Runs the body of the test `name` in a process of its own, so that a crash, or what other tests of
-/// the binary hold, is told apart. Gives that process's output, which says that it was a success.
+/// the binary hold, is told apart. Gives that process's output, which says that it was a success. Does nothing
+/// under Miri, which starts no processes.
 pub fn isolated(name: &str, body: impl FnOnce()) -> Option<Output> {
+    if cfg!(miri) {
+        return None;
+    }
     const VARIABLE: &str = "MONOLOOP_ISOLATED_TEST";
     if std::env::var(VARIABLE).is_ok_and(|wanted| wanted == name) {
         // Nobody ends this process if it hangs and the test's own was killed.

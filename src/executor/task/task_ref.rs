@@ -36,6 +36,12 @@ impl TaskRef {
         (Self { header }, RawJoin { task: Self { header }, _output: PhantomData })
     }
 
+    /// Takes over a reference that is counted already.
+    #[inline]
+    pub(super) fn from_header(header: NonNull<Header>) -> Self {
+        Self { header }
+    }
+
     pub(in crate::executor) fn header(&self) -> &Header {
         // SAFETY: we hold a reference, so the cell is alive.
         unsafe { self.header.as_ref() }
@@ -162,6 +168,19 @@ impl TaskRef {
     pub(crate) fn end_now(&self) {
         if self.state() == State::Idle {
             self.end(&self.shared());
+        }
+    }
+
+    /// Drops the future of a task that was spawned too late. Deep inside such drops, which spawn again, it is
+    /// left for the next round.
+    #[cold]
+    pub(in crate::executor) fn refuse(&self) {
+        let shared = self.shared();
+        let depth = shared.nested_refusals.get();
+        if depth < Shared::MAX_NESTED_REFUSALS {
+            shared.nested_refusals.set(depth + 1);
+            self.abort();
+            shared.nested_refusals.set(depth);
         }
     }
 
@@ -345,6 +364,12 @@ pub(crate) struct RawJoin<T> {
 }
 
 impl<T> RawJoin<T> {
+    /// The join handle of a task whose output is a `T`.
+    #[inline]
+    pub(super) fn new(task: TaskRef) -> Self {
+        Self { task, _output: PhantomData }
+    }
+
     pub(crate) fn task(&self) -> &TaskRef {
         &self.task
     }
@@ -365,18 +390,24 @@ impl<T> RawJoin<T> {
     #[inline]
     pub(crate) fn take(&self) -> Option<Outcome<T>> {
         let head = self.task.header();
+        if head.state.get() != State::Done {
+            return self.take_failure();
+        }
+        head.state.set(State::Taken);
+        // SAFETY: it was `Done` and is marked; `TaskRef::new` and `Place` tied `T` to the future's output.
+        Some(Outcome::Done(unsafe { header::take_output(self.task.header) }))
+    }
+
+    #[inline(never)]
+    fn take_failure(&self) -> Option<Outcome<T>> {
+        let head = self.task.header();
         match head.state.get() {
-            State::Done => {
-                head.state.set(State::Taken);
-                // SAFETY: it was `Done` and is marked; `TaskRef::new` tied `T` to the future's output.
-                Some(Outcome::Done(unsafe { header::take_output(self.task.header) }))
-            }
             State::Panicked => Some(Outcome::Panicked(self.task.take_panic().payload)),
             State::Aborted => {
                 head.state.set(State::Taken);
                 Some(Outcome::Aborted)
             }
-            State::Idle | State::Running | State::Ending | State::Taken => None,
+            State::Idle | State::Running | State::Ending | State::Done | State::Taken => None,
         }
     }
 
