@@ -7,7 +7,7 @@
 //! prints one table. What is measured stands in [`scenarios`], with what in [`libraries`], how in
 //! [`harness`]. All of it runs on monoloop's loop, so that only the primitives differ.
 
-#[path = "../harness/mod.rs"]
+#[path = "../../../harness/mod.rs"]
 mod harness;
 mod libraries;
 mod scenarios;
