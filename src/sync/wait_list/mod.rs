@@ -116,28 +116,33 @@ impl<R, G> WaitList<R, G> {
         self.room.get().is_none_or(|room| room.waiting.get() + room.served.get() == 0)
     }
 
-    /// The whole wait of a future whose place is `key`: polls it if it is in the list; else takes what it
-    /// wants without waiting, or joins the list.
+    /// The whole wait of a future whose place is `key`: polls it if it is in the list, and `accept`s what it was
+    /// handed; else takes what it wants without waiting, or joins the list.
     ///
-    /// `take` must succeed only for one who overtakes nobody. It may be asked twice.
+    /// `take` must succeed only for one who overtakes nobody, and may be asked twice. Foreign code may run after it,
+    /// so what it gives frees itself when it is dropped: it is a guard, or nothing that can be lost.
     #[inline]
-    pub(crate) fn wait(
+    pub(crate) fn wait<T>(
         &self,
         key: &mut Option<Key>,
         cx: &Context<'_>,
         request: R,
-        mut take: impl FnMut() -> Option<G>,
-    ) -> Poll<G> {
+        mut take: impl FnMut() -> Option<T>,
+        accept: impl FnOnce(G) -> T,
+    ) -> Poll<T> {
         if key.is_some() {
-            return self.poll(key, cx);
+            return self.poll(key, cx).map(accept);
         }
-        if let Some(grant) = take() {
-            return Poll::Ready(grant);
+        if let Some(taken) = take() {
+            return Poll::Ready(taken);
         }
         let waker = WakeRef::new(cx.waker());
-        // Cloning ran foreign code, which may have freed what was taken just now.
-        if let (WakeRef::Foreign(_), Some(grant)) = (&waker, take()) {
-            return Poll::Ready(grant);
+        if let WakeRef::Foreign(_) = waker {
+            // Cloning ran foreign code, which may have freed what was taken just now.
+            if let Some(taken) = take() {
+                drop(waker);
+                return Poll::Ready(taken);
+            }
         }
         *key = Some(self.push(request, waker));
         Poll::Pending
@@ -273,10 +278,9 @@ impl<R, G> Room<R, G> {
     fn change_waker(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<G> {
         let waker = WakeRef::new(cx.waker());
         let old = self.slab.borrow_mut().set_waker(key.as_ref().expect(IN_LIST), waker);
-        // Cloning a foreign waker is foreign code: it may have served this waiter.
-        let polled = self.take_grant(key).map_or(Poll::Pending, Poll::Ready);
         drop(old);
-        polled
+        // Cloning and dropping were foreign code, which may have served this waiter.
+        self.take_grant(key).map_or(Poll::Pending, Poll::Ready)
     }
 }
 

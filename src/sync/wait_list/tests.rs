@@ -35,7 +35,7 @@ impl Counter {
 /// Joins the list: there is nothing to take.
 fn join(list: &List, request: char, waker: &Waker) -> Option<Key> {
     let mut key = None;
-    assert!(list.wait(&mut key, &Context::from_waker(waker), request, || None).is_pending());
+    assert!(list.wait(&mut key, &Context::from_waker(waker), request, || None, |n| n).is_pending());
     assert!(key.is_some());
     key
 }
@@ -67,7 +67,7 @@ fn the_first_to_come_is_served_first() {
 fn what_is_there_is_taken_without_waiting() {
     let list = List::new();
     let mut key = None;
-    let polled = list.wait(&mut key, &Context::from_waker(Waker::noop()), 'x', || Some(1));
+    let polled = list.wait(&mut key, &Context::from_waker(Waker::noop()), 'x', || Some(1), |n| n);
     assert_eq!(polled, Poll::Ready(1));
     assert!(key.is_none() && list.room.get().is_none(), "nothing was allocated");
 }
@@ -175,7 +175,7 @@ fn a_clone_that_frees_something_is_no_lost_wake() {
     let mut key = None;
     let waker = reentrant();
     let mut cx = Context::from_waker(&waker);
-    assert_eq!(list.wait(&mut key, &mut cx, 'a', || free.take()), Poll::Ready(3));
+    assert_eq!(list.wait(&mut key, &mut cx, 'a', || free.take(), |n| n), Poll::Ready(3));
     assert!(key.is_none());
 }
 
@@ -249,7 +249,7 @@ fn the_list_does_what_a_plain_queue_does() {
         match random(&mut state, 8) {
             0..=2 if keys[who].is_none() => {
                 let mut cx = Context::from_waker(&wakers[who].1);
-                assert!(list.wait(&mut keys[who], &mut cx, who, || None).is_pending());
+                assert!(list.wait(&mut keys[who], &mut cx, who, || None, |n| n).is_pending());
                 queue.push_back(who);
             }
             0..=2 => {
