@@ -1,3 +1,13 @@
-//! Locks, signals and their kin, for the tasks of one thread.
+//! Locks, signals, queues and channels, for the tasks of one thread.
 
+pub mod broadcast;
+mod error;
+mod lone_waiter;
+pub mod mpsc;
+pub mod oneshot;
+mod places;
+pub mod queue;
+pub mod remote;
 mod wait_list;
+mod waiting;
+pub mod watch;
