@@ -63,6 +63,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::task::{Context, Poll};
 
+use crate::executor::task::discard;
 use crate::executor::wake::WakeRef;
 use slab::{Slab, State};
 
@@ -119,8 +120,8 @@ impl<R, G> WaitList<R, G> {
     /// The whole wait of a future whose place is `key`: polls it if it is in the list, and `accept`s what it was
     /// handed; else takes what it wants without waiting, or joins the list.
     ///
-    /// `take` must succeed only for one who overtakes nobody, and may be asked twice. Foreign code may run after it,
-    /// so what it gives frees itself when it is dropped: it is a guard, or nothing that can be lost.
+    /// `take` must succeed only for one who overtakes nobody, and may be asked twice. What it gives is taken then and
+    /// there: foreign code may run before the caller has it.
     #[inline]
     pub(crate) fn wait<T>(
         &self,
@@ -140,7 +141,8 @@ impl<R, G> WaitList<R, G> {
         if let WakeRef::Foreign(_) = waker {
             // Cloning ran foreign code, which may have freed what was taken just now.
             if let Some(taken) = take() {
-                drop(waker);
+                // A panic must not take away what was taken.
+                discard(waker);
                 return Poll::Ready(taken);
             }
         }
