@@ -178,11 +178,9 @@ impl<R, G> WaitList<R, G> {
         room.change_waker(key, cx)
     }
 
-    /// Looks at the request of who waits longest. `f` is ours: it must not run foreign code.
-    #[inline]
-    pub(crate) fn front<T>(&self, f: impl FnOnce(&R) -> T) -> Option<T> {
-        let room = self.room.get()?;
-        room.slab.borrow().front().map(f)
+    /// What a waiter that is in the list was handed, if it was: then it leaves the list.
+    pub(crate) fn take_grant(&self, key: &mut Option<Key>) -> Option<G> {
+        self.room(key).take_grant(key)
     }
 
     /// Serves who waits longest with what `decide` gives for its request; `None` leaves it waiting. The waker that
@@ -289,6 +287,12 @@ impl<R, G> Room<R, G> {
 impl<R, G> Default for Room<R, G> {
     fn default() -> Self {
         Self { waiting: Cell::new(0), served: Cell::new(0), slab: RefCell::default() }
+    }
+}
+
+impl<R, G> Default for WaitList<R, G> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
