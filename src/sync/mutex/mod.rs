@@ -156,6 +156,14 @@ impl<T: ?Sized> Mutex<T> {
 
 #[inline]
 fn pass_on(waiters: &WaitList) {
+    if !waiters.is_empty() {
+        pass_on_to_waiter(waiters);
+    }
+}
+
+/// Apart, so that unlocking where nobody waits is a few instructions.
+#[inline(never)]
+fn pass_on_to_waiter(waiters: &WaitList) {
     if let Some(waker) = waiters.serve(|()| Some(())) {
         wake(waker);
     }
@@ -205,9 +213,16 @@ impl<T: ?Sized> Drop for Lock<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if self.key.is_some() {
-            if let Removed::Served(()) = self.mutex.waiters.remove(&mut self.key) {
-                self.mutex.pass_on();
-            }
+            self.cancel();
+        }
+    }
+}
+
+impl<T: ?Sized> Lock<'_, T> {
+    #[cold]
+    fn cancel(&mut self) {
+        if let Removed::Served(()) = self.mutex.waiters.remove(&mut self.key) {
+            self.mutex.pass_on();
         }
     }
 }

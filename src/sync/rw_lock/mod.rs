@@ -222,9 +222,15 @@ impl<'a, T: ?Sized> Waiter<'a, T> {
 impl<T: ?Sized> Drop for Waiter<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.key.is_none() {
-            return;
+        if self.key.is_some() {
+            self.cancel();
         }
+    }
+}
+
+impl<T: ?Sized> Waiter<'_, T> {
+    #[cold]
+    fn cancel(&mut self) {
         match self.lock.waiters.remove(&mut self.key) {
             Removed::Served(()) => self.lock.release(),
             // A writer may have kept readers waiting.

@@ -32,11 +32,16 @@ impl Request {
         semaphore.waiters.wait(&mut self.key, cx, permits, take, |served| served)
     }
 
+    /// What the drop of both futures does.
     #[inline]
-    fn cancel(&mut self, semaphore: &Semaphore) {
-        if self.key.is_none() {
-            return;
+    fn end(&mut self, semaphore: &Semaphore) {
+        if self.key.is_some() {
+            self.cancel(semaphore);
         }
+    }
+
+    #[cold]
+    fn cancel(&mut self, semaphore: &Semaphore) {
         match semaphore.waiters.remove(&mut self.key) {
             Removed::Served(Ok(())) => semaphore.release(self.permits),
             Removed::Served(Err(_)) => (),
@@ -74,7 +79,7 @@ impl<'a> Future for Acquire<'a> {
 impl Drop for Acquire<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.request.cancel(self.semaphore);
+        self.request.end(self.semaphore);
     }
 }
 
@@ -109,7 +114,7 @@ impl Future for AcquireOwned {
 
 impl Drop for AcquireOwned {
     fn drop(&mut self) {
-        self.request.cancel(&self.semaphore);
+        self.request.end(&self.semaphore);
     }
 }
 

@@ -233,8 +233,8 @@ impl Semaphore {
     /// Takes permits back.
     #[inline]
     fn release(&self, permits: usize) {
-        // It was checked when they were made; only forgetting guards and adding permits for them could exceed it.
-        self.permits.set(self.permits.get().saturating_add(permits));
+        // It wraps for who holds `MAX_PERMITS` eight times over. (Saturating would cost as much as all the rest.)
+        self.permits.set(self.permits.get().wrapping_add(permits));
         self.serve();
     }
 

@@ -131,11 +131,26 @@ impl<R, G> WaitList<R, G> {
         mut take: impl FnMut() -> Option<T>,
         accept: impl FnOnce(G) -> T,
     ) -> Poll<T> {
+        if key.is_none() {
+            if let Some(taken) = take() {
+                return Poll::Ready(taken);
+            }
+        }
+        self.wait_in_list(key, cx, request, take, accept)
+    }
+
+    /// What of [`wait`](Self::wait) comes after the first look. Apart, so that the free path is a few instructions.
+    #[inline(never)]
+    fn wait_in_list<T>(
+        &self,
+        key: &mut Option<Key>,
+        cx: &Context<'_>,
+        request: R,
+        mut take: impl FnMut() -> Option<T>,
+        accept: impl FnOnce(G) -> T,
+    ) -> Poll<T> {
         if key.is_some() {
             return self.poll(key, cx).map(accept);
-        }
-        if let Some(taken) = take() {
-            return Poll::Ready(taken);
         }
         let waker = WakeRef::new(cx.waker());
         if let WakeRef::Foreign(_) = waker {
