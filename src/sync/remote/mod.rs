@@ -9,7 +9,7 @@
 //!
 //! A value that arrives wakes the loop through a plain [`Waker`](std::task::Waker), which costs a system call if the loop
 //! sleeps, and else next to nothing. These channels have a lock inside; within one thread take
-//! [`mpsc`](super::mpsc), [`oneshot`](super::oneshot) and `Event`, which have none.
+//! [`mpsc`](super::mpsc), [`oneshot`](super::oneshot) and [`Event`](super::Event), which have none.
 //!
 //! # Other crates
 //!

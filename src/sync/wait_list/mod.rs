@@ -63,6 +63,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::task::{Context, Poll};
 
+use crate::executor::task::discard;
 use crate::executor::wake::WakeRef;
 use slab::{Slab, State};
 
@@ -119,10 +120,28 @@ impl<R, G> WaitList<R, G> {
     /// The whole wait of a future whose place is `key`: polls it if it is in the list, and `accept`s what it was
     /// handed; else takes what it wants without waiting, or joins the list.
     ///
-    /// `take` must succeed only for one who overtakes nobody, and may be asked twice. Foreign code may run after it,
-    /// so what it gives frees itself when it is dropped: it is a guard, or nothing that can be lost.
+    /// `take` must succeed only for one who overtakes nobody, and may be asked twice. What it gives is taken then and
+    /// there: foreign code may run before the caller has it.
     #[inline]
     pub(crate) fn wait<T>(
+        &self,
+        key: &mut Option<Key>,
+        cx: &Context<'_>,
+        request: R,
+        mut take: impl FnMut() -> Option<T>,
+        accept: impl FnOnce(G) -> T,
+    ) -> Poll<T> {
+        if key.is_none() {
+            if let Some(taken) = take() {
+                return Poll::Ready(taken);
+            }
+        }
+        self.wait_in_list(key, cx, request, take, accept)
+    }
+
+    /// What of [`wait`](Self::wait) comes after the first look. Apart, so that the free path is a few instructions.
+    #[inline(never)]
+    fn wait_in_list<T>(
         &self,
         key: &mut Option<Key>,
         cx: &Context<'_>,
@@ -133,14 +152,12 @@ impl<R, G> WaitList<R, G> {
         if key.is_some() {
             return self.poll(key, cx).map(accept);
         }
-        if let Some(taken) = take() {
-            return Poll::Ready(taken);
-        }
         let waker = WakeRef::new(cx.waker());
         if let WakeRef::Foreign(_) = waker {
             // Cloning ran foreign code, which may have freed what was taken just now.
             if let Some(taken) = take() {
-                drop(waker);
+                // A panic must not take away what was taken.
+                discard(waker);
                 return Poll::Ready(taken);
             }
         }
@@ -176,11 +193,9 @@ impl<R, G> WaitList<R, G> {
         room.change_waker(key, cx)
     }
 
-    /// Looks at the request of who waits longest. `f` is ours: it must not run foreign code.
-    #[inline]
-    pub(crate) fn front<T>(&self, f: impl FnOnce(&R) -> T) -> Option<T> {
-        let room = self.room.get()?;
-        room.slab.borrow().front().map(f)
+    /// What a waiter that is in the list was handed, if it was: then it leaves the list.
+    pub(crate) fn take_grant(&self, key: &mut Option<Key>) -> Option<G> {
+        self.room(key).take_grant(key)
     }
 
     /// Serves who waits longest with what `decide` gives for its request; `None` leaves it waiting. The waker that
@@ -292,6 +307,12 @@ impl<R, G> Room<R, G> {
 impl<R, G> Default for Room<R, G> {
     fn default() -> Self {
         Self { waiting: Cell::new(0), served: Cell::new(0), slab: RefCell::default() }
+    }
+}
+
+impl<R, G> Default for WaitList<R, G> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
