@@ -226,7 +226,14 @@ impl<R, G> WaitList<R, G> {
     /// # Panics
     ///
     /// If a foreign waker does, after all were served and woken.
-    pub(crate) fn serve_all(&self, mut decide: impl FnMut(R) -> G) {
+    pub(crate) fn serve_all(&self, decide: impl FnMut(R) -> G) {
+        let mut wakes = Wakes::new();
+        self.serve_all_with(&mut wakes, decide);
+        wakes.finish();
+    }
+
+    /// As [`serve_all`](Self::serve_all), for who has others to wake as well: panics are kept in `wakes`.
+    pub(crate) fn serve_all_with(&self, wakes: &mut Wakes, mut decide: impl FnMut(R) -> G) {
         let Some(room) = self.room.get() else { return };
         let mut foreign = Vec::new();
         let mut slab = room.slab.borrow_mut();
@@ -239,9 +246,7 @@ impl<R, G> WaitList<R, G> {
         }
         drop(slab);
         room.served.set(room.served.get() + room.waiting.take());
-        let mut wakes = Wakes::new();
         foreign.into_iter().for_each(|waker| wakes.wake(waker));
-        wakes.finish();
     }
 
     /// Takes a waiter out that gives up: its future is dropped, or wants no more. `key` is `None` afterwards.
