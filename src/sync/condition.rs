@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::MutexGuard;
-use super::wait_list::{Key, Removed, WaitList, Wakes};
+use super::wait_list::{Key, Removed, WaitList};
 use crate::executor::wake::WakeRef;
 
 /// Lets tasks that hold a [`Mutex`](super::Mutex) wait until its value changed.
@@ -97,13 +97,11 @@ impl Condition {
     /// Notifies the `n` who wait longest, or all if they are fewer.
     #[doc(alias = "notify")]
     pub fn notify_n(&self, n: usize) {
-        let mut wakes = Wakes::new();
-        // Those who join meanwhile, by a waker that calls back, are not meant.
-        for _ in 0..n.min(self.waiters.len()) {
-            let Some(waker) = self.waiters.serve(|()| Some(())) else { break };
-            wakes.wake(waker);
-        }
-        wakes.finish();
+        let mut left = n;
+        self.waiters.serve_while(|()| {
+            left = left.checked_sub(1)?;
+            Some(())
+        });
     }
 
     /// Notifies all who wait, in the order in which they came.

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::TryLockError;
-use super::wait_list::{Key, Removed, WaitList, Wakes};
+use super::wait_list::{Key, Removed, WaitList};
 
 pub use guard::{RwLockReadGuard, RwLockWriteGuard};
 
@@ -162,14 +162,10 @@ impl<T: ?Sized> RwLock<T> {
 
     #[inline(never)]
     fn serve_waiting(&self) {
-        let mut wakes = Wakes::new();
-        while let Some(waker) = self.waiters.serve(|&mut access| {
+        self.waiters.serve_while(|&mut access| {
             self.holders.set(self.admit(access)?);
             Some(())
-        }) {
-            wakes.wake(waker);
-        }
-        wakes.finish();
+        });
     }
 }
 

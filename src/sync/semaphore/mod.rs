@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::rc::Rc;
 
-use super::wait_list::{WaitList, Wakes};
+use super::wait_list::WaitList;
 
 pub use acquire::{Acquire, AcquireOwned};
 pub use permit::{OwnedPermit, Permit};
@@ -248,14 +248,10 @@ impl Semaphore {
 
     #[inline(never)]
     fn serve_waiting(&self) {
-        let mut wakes = Wakes::new();
-        while let Some(waker) = self.waiters.serve(|&mut permits| {
+        self.waiters.serve_while(|&mut permits| {
             self.permits.set(self.permits.get().checked_sub(permits)?);
             Some(Ok(()))
-        }) {
-            wakes.wake(waker);
-        }
-        wakes.finish();
+        });
     }
 }
 

@@ -29,7 +29,8 @@
 //!
 //! * nothing of theirs runs while the list is borrowed. [`serve`] *returns* the waker; whoever calls it first
 //!   brings the primitive's own state in order, then wakes ([`wake`], or [`Wakes`] for several);
-//! * after a wake everything may have changed, so loops that serve look at the state anew in each round;
+//! * who can serve several serves them all, and only then wakes ([`serve_while`], [`serve_all`]): what calls back finds
+//!   nothing half done;
 //! * a waker's panic is kept until all others are woken, and then goes on to whoever caused the wake. (If that one is
 //!   panicking already, the second panic is dropped.)
 //! * cloning a waker may change what the primitive has to give: [`wait`] looks once more after it.
@@ -52,6 +53,8 @@
 //!
 //! [`remove`]: WaitList::remove
 //! [`serve`]: WaitList::serve
+//! [`serve_all`]: WaitList::serve_all
+//! [`serve_while`]: WaitList::serve_while
 //! [`wait`]: WaitList::wait
 
 mod slab;
@@ -66,6 +69,7 @@ use std::task::{Context, Poll};
 use crate::executor::task::discard;
 use crate::executor::wake::WakeRef;
 use slab::{Slab, State};
+use wakes::Foreign;
 
 pub(crate) use slab::Key;
 pub(crate) use wakes::{Wakes, wake};
@@ -234,19 +238,46 @@ impl<R, G> WaitList<R, G> {
 
     /// As [`serve_all`](Self::serve_all), for who has others to wake as well: panics are kept in `wakes`.
     pub(crate) fn serve_all_with(&self, wakes: &mut Wakes, mut decide: impl FnMut(R) -> G) {
+        self.serve_each(wakes, |slab| slab.serve_front_with(&mut decide));
+    }
+
+    /// Serves and wakes those who wait, in order, until `decide` gives `None` for one. All of them are served before
+    /// the first foreign waker is woken.
+    ///
+    /// `decide` is ours, as in [`serve`](Self::serve).
+    ///
+    /// # Panics
+    ///
+    /// As [`serve_all`](Self::serve_all).
+    pub(crate) fn serve_while(&self, mut decide: impl FnMut(&mut R) -> Option<G>) {
+        let mut wakes = Wakes::new();
+        self.serve_each(&mut wakes, |slab| {
+            let grant = decide(slab.front_mut()?)?;
+            // Nothing of a request is left that would run foreign code in its drop.
+            Some(slab.serve_front(grant).1)
+        });
+        wakes.finish();
+    }
+
+    /// Serves with `next` as long as it gives wakers, then wakes.
+    #[inline]
+    fn serve_each(
+        &self,
+        wakes: &mut Wakes,
+        mut next: impl FnMut(&mut Slab<R, G>) -> Option<WakeRef>,
+    ) {
         let Some(room) = self.room.get() else { return };
-        let mut foreign = Vec::new();
+        let mut foreign = Foreign::default();
+        let mut served = 0;
         let mut slab = room.slab.borrow_mut();
-        while let Some(waker) = slab.serve_front_with(&mut decide) {
-            match waker {
-                // Waking our own is not foreign code.
-                WakeRef::Slot(slot) if foreign.is_empty() => slot.wake(),
-                waker => foreign.push(waker),
-            }
+        while let Some(waker) = next(&mut slab) {
+            served += 1;
+            foreign.wake_or_keep(waker);
         }
         drop(slab);
-        room.served.set(room.served.get() + room.waiting.take());
-        foreign.into_iter().for_each(|waker| wakes.wake(waker));
+        room.waiting.set(room.waiting.get() - served);
+        room.served.set(room.served.get() + served);
+        foreign.wake(wakes);
     }
 
     /// Takes a waiter out that gives up: its future is dropped, or wants no more. `key` is `None` afterwards.

@@ -173,8 +173,8 @@ fn a_clone_that_frees_something_is_no_lost_wake() {
     ON_CLONE.set(Some(Box::new(move || *source.borrow_mut() = Some(3))));
     let mut key = None;
     let waker = reentrant();
-    let mut cx = Context::from_waker(&waker);
-    assert_eq!(list.wait(&mut key, &mut cx, 'a', || free.take(), |n| n), Poll::Ready(3));
+    let cx = Context::from_waker(&waker);
+    assert_eq!(list.wait(&mut key, &cx, 'a', || free.take(), |n| n), Poll::Ready(3));
     assert!(key.is_none());
 }
 
@@ -247,8 +247,8 @@ fn the_list_does_what_a_plain_queue_does() {
         let who = random(&mut state, keys.len());
         match random(&mut state, 8) {
             0..=2 if keys[who].is_none() => {
-                let mut cx = Context::from_waker(&wakers[who].1);
-                assert!(list.wait(&mut keys[who], &mut cx, who, || None, |n| n).is_pending());
+                let cx = Context::from_waker(&wakers[who].1);
+                assert!(list.wait(&mut keys[who], &cx, who, || None, |n| n).is_pending());
                 queue.push_back(who);
             }
             0..=2 => {
