@@ -128,6 +128,10 @@ impl<T> Shared<T> {
         cx: &Context<'_>,
     ) -> Poll<Result<Rc<T>, RecvError>> {
         loop {
+            if key.is_some() {
+                // It is in the list since it found nothing, and all are served when there is something.
+                ready!(self.waiting.poll(key, cx));
+            }
             match self.try_recv(next) {
                 Ok(value) => return Poll::Ready(Ok(value)),
                 Err(TryRecvError::Closed) => return Poll::Ready(Err(RecvError::Closed)),

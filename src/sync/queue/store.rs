@@ -1,6 +1,6 @@
 //! How items are kept, and which comes next: all in which the queues differ.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 
 /// Keeps items in an order.
@@ -106,28 +106,60 @@ impl<T> Store for Lifo<T> {
 
 /// Lowest first; of equals, the one that came first.
 pub(super) struct Lowest<T> {
-    heap: BinaryHeap<Reverse<Ranked<T>>>,
+    heap: BinaryHeap<Ranked<T>>,
     /// How many were pushed.
     pushed: u64,
 }
 
-/// An item, and the how-manieth it is.
+/// An item, and the how-manieth it is. The heap has its greatest on top, so the order is turned round.
 pub(super) struct Ranked<T> {
     item: T,
     number: u64,
 }
 
-impl<T: Ord> Ord for Ranked<T> {
-    #[inline]
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.item.cmp(&other.item).then(self.number.cmp(&other.number))
+impl<T: Ord> Ranked<T> {
+    #[inline(always)]
+    fn comes_before(&self, other: &Self) -> bool {
+        match self.item.cmp(&other.item) {
+            Ordering::Less => true,
+            Ordering::Equal => self.number < other.number,
+            Ordering::Greater => false,
+        }
     }
 }
 
+impl<T: Ord> Ord for Ranked<T> {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.item.cmp(&self.item).then_with(|| other.number.cmp(&self.number))
+    }
+}
+
+/// Heaps compare by `<=` and its kin: as numbers differ, each is one look.
 impl<T: Ord> PartialOrd for Ranked<T> {
     #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
+    }
+
+    #[inline]
+    fn lt(&self, other: &Self) -> bool {
+        other.comes_before(self)
+    }
+
+    #[inline]
+    fn le(&self, other: &Self) -> bool {
+        !self.comes_before(other)
+    }
+
+    #[inline]
+    fn gt(&self, other: &Self) -> bool {
+        self.comes_before(other)
+    }
+
+    #[inline]
+    fn ge(&self, other: &Self) -> bool {
+        !other.comes_before(self)
     }
 }
 
@@ -158,16 +190,16 @@ impl<T: Ord> Store for Lowest<T> {
     fn push(&mut self, item: T) {
         let number = self.pushed;
         self.pushed += 1;
-        self.heap.push(Reverse(Ranked { item, number }));
+        self.heap.push(Ranked { item, number });
     }
 
     #[inline]
     fn pop(&mut self) -> Option<Ranked<T>> {
-        self.heap.pop().map(|Reverse(ranked)| ranked)
+        self.heap.pop()
     }
 
     fn restore(&mut self, taken: Ranked<T>) {
-        self.heap.push(Reverse(taken));
+        self.heap.push(taken);
     }
 
     #[inline]
@@ -179,6 +211,6 @@ impl<T: Ord> Store for Lowest<T> {
         let kept: Vec<_> = (0..keep).map_while(|_| self.heap.pop()).collect();
         let mut rest = std::mem::replace(&mut self.heap, kept.into()).into_sorted_vec();
         rest.reverse();
-        rest.into_iter().map(|Reverse(ranked)| ranked.item).collect()
+        rest.into_iter().map(|ranked| ranked.item).collect()
     }
 }

@@ -118,6 +118,7 @@ impl<T> Receiver<T> {
     /// Counts the value as not seen, so that [`changed`](Self::changed) does not wait.
     pub fn mark_changed(&mut self) {
         self.seen = u64::MAX;
+        self.shared.leave(&mut self.key);
     }
 
     /// Counts the value as seen.
@@ -145,9 +146,7 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        if self.key.is_some() {
-            self.shared.leave(&mut self.key);
-        }
+        self.shared.leave(&mut self.key);
         self.shared.remove_receiver();
     }
 }

@@ -66,6 +66,10 @@ impl<T> Shared<T> {
         cx: &Context<'_>,
     ) -> Poll<Result<(), RecvError>> {
         loop {
+            if key.is_some() {
+                // It is in the list since it found nothing new, and all are served when there is.
+                ready!(self.waiting.poll(key, cx));
+            }
             let is_new = || self.version() != *seen;
             let is_over = || self.senders.get() == 0;
             if is_new() {
@@ -80,10 +84,12 @@ impl<T> Shared<T> {
         }
     }
 
-    /// A receiver that waited is dropped.
+    /// A receiver that waited is dropped, or need not wait.
     pub(super) fn leave(&self, key: &mut Option<Key>) {
-        // All were served at once: nobody waits for what it was handed.
-        drop(self.waiting.remove(key));
+        if key.is_some() {
+            // All were served at once: nobody waits for what it was handed.
+            drop(self.waiting.remove(key));
+        }
     }
 
     pub(super) fn senders(&self) -> usize {
