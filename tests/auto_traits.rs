@@ -170,6 +170,7 @@ fn queues_are_used_on_one_thread_at_a_time() {
         (traits_of!(queue::Place<'static, u8>), [NO, NO, YES]),
         (traits_of!(queue::Item<'static, u8>), [NO, NO, YES]),
         (traits_of!(queue::Item<'static, Pinned>), [NO, NO, NO]),
+        (traits_of!(queue::Prioritized<u8, Single>), [YES, NO, YES]),
         (traits_of!(queue::Items<'static, u8>), [NO, NO, YES]),
     ]);
 }
