@@ -92,7 +92,7 @@ fn patterns_bind_in_every_way() {
 #[test]
 fn a_condition_keeps_a_branch_out_and_its_future_from_being_made() {
     run(async {
-        let queue: Option<u8> = None;
+        let queue = std::hint::black_box(None::<u8>);
         let got = select! {
             n = ready(queue.unwrap()), if queue.is_some() => n,
             n = ready(1), if true => n,

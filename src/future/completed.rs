@@ -61,6 +61,7 @@ impl<F: Future> AsCompleted<F> {
     /// # Cancel safety
     ///
     /// Nothing is lost: an output is given out when this is ready, and the futures stay in the set.
+    #[allow(clippy::should_implement_trait, reason = "it is a stream's")]
     pub fn next(&mut self) -> Next<'_, F> {
         Next { set: self }
     }

@@ -141,7 +141,7 @@ impl<I, F: Future, T> fmt::Debug for Stage<I, F, T> {
     }
 }
 
-type FutureOf<I> = <<I as Iterator>::Item as IntoFuture>::IntoFuture;
+pub(super) type FutureOf<I> = <<I as Iterator>::Item as IntoFuture>::IntoFuture;
 type OutputOf<I> = <<I as Iterator>::Item as IntoFuture>::Output;
 
 /// The future of [`gather`] for iterators.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::gather::settle_result;
+use super::gather::{FutureOf, settle_result};
 use crate::executor::children::Children;
 
 pin_project! {
@@ -27,7 +27,7 @@ pin_project! {
 /// There is one allocation for each place, that is, at most `limit`, and places are used again.
 struct Limited<I: Iterator<Item: IntoFuture>, T> {
     iterator: Fuse<I>,
-    places: Vec<Pin<Box<Place<<I::Item as IntoFuture>::IntoFuture>>>>,
+    places: Vec<Pin<Box<Place<FutureOf<I>>>>>,
     children: Children,
     limit: usize,
     /// How many futures are alive.

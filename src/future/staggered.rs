@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::gather::FutureOf;
 use crate::executor::children::Children;
 use crate::time::{Sleep, sleep};
 
@@ -68,7 +69,7 @@ pub struct StaggeredRace<I: Iterator<Item: IntoFuture>, E> {
     /// When the next attempt starts; the first does at once.
     timer: Option<Sleep>,
     /// By index. Attempts are few and long, so each has an allocation.
-    running: Vec<Option<Pin<Box<<I::Item as IntoFuture>::IntoFuture>>>>,
+    running: Vec<Option<Pin<Box<FutureOf<I>>>>>,
     children: Children,
     alive: usize,
     errors: Vec<(usize, E)>,
