@@ -1,12 +1,12 @@
 //! Which public types are `Send`, `Sync` and `Unpin`: exactly.
 
 use std::cell::Cell;
-use std::future::Pending;
+use std::future::{Pending, Ready};
 use std::marker::PhantomPinned;
 use std::rc::Rc;
 
 use monoloop::sync::{broadcast, mpsc, oneshot, queue, remote, watch};
-use monoloop::{net, task, time};
+use monoloop::{future, net, task, time};
 
 /// Neither `Send` nor `Sync`.
 type Local = Rc<()>;
@@ -120,6 +120,48 @@ fn leaf_futures_hold_keys_and_so_are_send() {
         (traits_of!(time::Timeout<Local>), [NO, NO, YES]),
         (traits_of!(time::Timeout<Single>), [YES, NO, YES]),
         (traits_of!(time::Timeout<Pinned>), [YES, YES, NO]),
+    ]);
+}
+
+/// Wherever their futures may go, they may: what they hold of the loop is keys.
+#[test]
+fn combinators_are_as_their_futures() {
+    type Many<F> = std::vec::IntoIter<F>;
+    check(&[
+        (traits_of!(future::Gather<Many<Pending<u8>>>), [YES, YES, YES]),
+        (traits_of!(future::Gather<Many<Pending<Local>>>), [NO, NO, YES]),
+        (traits_of!(future::Gather<Many<Ready<Single>>>), [YES, NO, YES]),
+        // The futures are on the heap.
+        (traits_of!(future::Gather<Many<Ready<Pinned>>>), [YES, YES, YES]),
+        (traits_of!(future::GatherLimited<Many<Pending<u8>>>), [YES, YES, YES]),
+        (traits_of!(future::GatherLimited<Many<Pending<Local>>>), [NO, NO, YES]),
+        (traits_of!(future::TryGather<Many<Pending<Result<u8, u8>>>, u8, u8>), [YES, YES, YES]),
+        (
+            traits_of!(future::TryGatherLimited<Many<Pending<Result<u8, u8>>>, u8, u8>),
+            [YES, YES, YES],
+        ),
+        (traits_of!(future::AsCompleted<Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::AsCompleted<Pending<Local>>), [NO, NO, YES]),
+        (traits_of!(future::Next<'static, Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::Wait<'static, Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::Until<Local>), [YES, YES, YES]),
+        (traits_of!(future::Race<Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::FirstOk<Pending<Result<u8, u8>>, u8>), [YES, YES, YES]),
+        (traits_of!(future::StaggeredRace<Many<Pending<Result<u8, u8>>>, u8>), [YES, YES, YES]),
+        // In place, and so pinned if their futures are.
+        (traits_of!(future::tuple::Gather2<Pending<u8>, u8, Pending<u8>, u8>), [YES, YES, YES]),
+        (traits_of!(future::tuple::Gather2<Pinned, u8, Local, u8>), [NO, NO, NO]),
+        (traits_of!(future::tuple::TryGather1<Pending<u8>, u8, u8>), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+fn promises_and_shared_futures_stay_on_their_thread() {
+    check(&[
+        (traits_of!(future::Promise<u8>), [NO, NO, YES]),
+        (traits_of!(future::Promised<Pinned>), [NO, NO, YES]),
+        (traits_of!(future::Shared<Pending<u8>>), [NO, NO, YES]),
+        (traits_of!(future::BrokenPromise), [YES, YES, YES]),
     ]);
 }
 
