@@ -45,6 +45,8 @@ fn nobody_overtakes_who_waits() {
     drop(guard);
     assert!(poll(&mut third, Waker::noop()).is_pending());
     drop(poll(&mut second, Waker::noop()));
+    // Nobody waits now, but it is the third's.
+    assert!(mutex.try_lock().is_err());
     assert!(poll(&mut third, Waker::noop()).is_ready());
 }
 
