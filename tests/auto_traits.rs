@@ -6,7 +6,7 @@ use std::marker::PhantomPinned;
 use std::rc::Rc;
 
 use monoloop::sync::{broadcast, mpsc, oneshot, queue, remote, watch};
-use monoloop::{future, net, task, time};
+use monoloop::{future, net, sync, task, time};
 
 /// Neither `Send` nor `Sync`.
 type Local = Rc<()>;
@@ -174,6 +174,56 @@ fn sockets_hold_keys_and_so_are_send() {
         (traits_of!(net::WriteHalf<'static>), [YES, YES, YES]),
         (traits_of!(net::OwnedReadHalf), [YES, YES, YES]),
         (traits_of!(net::OwnedWriteHalf), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+fn what_tasks_wait_for_stays_on_its_thread() {
+    check(&[
+        // As a `RefCell`: they may go to another thread, whole, while nobody borrows them.
+        (traits_of!(sync::Mutex<u8>), [YES, NO, YES]),
+        (traits_of!(sync::Mutex<Pinned>), [YES, NO, NO]),
+        (traits_of!(sync::Mutex<Local>), [NO, NO, YES]),
+        (traits_of!(sync::MutexGuard<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::MappedMutexGuard<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::RwLock<u8>), [YES, NO, YES]),
+        (traits_of!(sync::RwLockReadGuard<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::RwLockWriteGuard<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::Semaphore), [YES, NO, YES]),
+        (traits_of!(sync::Permit<'static>), [NO, NO, YES]),
+        (traits_of!(sync::OwnedPermit), [NO, NO, YES]),
+        (traits_of!(sync::Event), [YES, NO, YES]),
+        (traits_of!(sync::Notify), [YES, NO, YES]),
+        (traits_of!(sync::Condition), [YES, NO, YES]),
+        (traits_of!(sync::Barrier), [YES, NO, YES]),
+        (traits_of!(sync::OnceCell<u8>), [YES, NO, YES]),
+        (traits_of!(sync::LazyCell<u8, Pinned>), [YES, NO, YES]),
+        (traits_of!(sync::Latch), [YES, NO, YES]),
+        (traits_of!(sync::WaitGroup), [NO, NO, YES]),
+        (traits_of!(sync::WorkToken), [NO, NO, YES]),
+        (traits_of!(sync::RateLimiter), [YES, NO, YES]),
+        (traits_of!(sync::futures::Lock<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::futures::Read<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::futures::Write<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::futures::Acquire<'static>), [NO, NO, YES]),
+        (traits_of!(sync::futures::AcquireOwned), [NO, NO, YES]),
+        (traits_of!(sync::futures::EventWait<'static>), [NO, NO, YES]),
+        (traits_of!(sync::futures::Notified<'static>), [NO, NO, YES]),
+        (traits_of!(sync::futures::BarrierWait<'static>), [NO, NO, YES]),
+    ]);
+}
+
+#[test]
+fn errors_of_sync_go_everywhere() {
+    check(&[
+        (traits_of!(sync::TryLockError), [YES, YES, YES]),
+        (traits_of!(sync::AcquireError), [YES, YES, YES]),
+        (traits_of!(sync::TryAcquireError), [YES, YES, YES]),
+        (traits_of!(sync::BrokenBarrierError), [YES, YES, YES]),
+        (traits_of!(sync::BarrierWaitResult), [YES, YES, YES]),
+        (traits_of!(sync::RateLimitError), [YES, YES, YES]),
+        (traits_of!(sync::SetError<u8>), [YES, YES, YES]),
+        (traits_of!(sync::SetError<Single>), [YES, NO, YES]),
     ]);
 }
 
