@@ -7,7 +7,17 @@
 //! Cancelling a task is dropping its future ([`JoinHandle::abort`]): no code can swallow it. A panic
 //! stays in its task; whoever joins it gets the payload.
 
+mod abort_on_drop;
 mod builder;
+mod cancel_token;
+mod defer;
+mod eager;
+mod group;
+mod household;
+mod join_set;
+mod local;
+mod shield;
+mod wake;
 mod yield_now;
 
 use std::future::Future;
@@ -18,7 +28,17 @@ use crate::executor;
 
 #[doc(inline)]
 pub use crate::executor::{AbortHandle, JoinError, JoinHandle, TaskId, TaskInfo, TaskState};
+pub use abort_on_drop::AbortOnDrop;
 pub use builder::Builder;
+pub use cancel_token::{CancelToken, Cancelled, DropGuard, RunUntilCancelled};
+pub use defer::{Deferred, Finally, defer, finally};
+pub use eager::{Eager, EagerJoin, spawn_eager};
+pub use group::{
+    GroupError, GroupHandle, MemberError, Ready, Refused, StartError, TaskGroup, group,
+};
+pub use join_set::JoinSet;
+pub use local::{Inherit, LocalKey, LocalUnset, Scoped, inherit};
+pub use shield::{Shield, shield, spawn_detached};
 pub use yield_now::{YieldNow, yield_now};
 
 /// Spawns a task on the loop that runs on this thread. It is polled after all that are ready now.
@@ -91,7 +111,7 @@ pub fn all() -> Vec<TaskInfo> {
     context::try_with(|core| {
         let now = core.executor.now();
         let tasks = core.executor.tasks();
-        let shown = tasks.iter().filter(|task| task.kind() == crate::executor::task::Kind::Task);
+        let shown = tasks.iter().filter(|task| task.kind().is_shown());
         shown.map(|task| TaskInfo::of(task, now)).collect()
     })
     .unwrap_or_default()
