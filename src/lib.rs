@@ -11,6 +11,7 @@ mod executor;
 pub mod io;
 pub mod net;
 mod reactor;
+pub mod sync;
 pub mod task;
 pub mod time;
 mod timer;

@@ -5,8 +5,11 @@
 //! The slots of a home are the slab of tasks: a slot's tenant is the owner of its task, the ready queue
 //! holds slots.
 //!
+//! [`children`] gives the sub-futures of one future wakers of their own, for combinators and scopes.
+//!
 //! All `unsafe` about tasks and wakers is in this folder; its argument heads the two modules.
 
+pub(crate) mod children;
 mod info;
 mod join;
 pub(crate) mod task;

@@ -1,8 +1,7 @@
 //! Prints the table, one row as soon as it is known.
 
-use crate::cli::Options;
-use crate::harness::{Column, Role, Summary};
-use crate::scenarios::{Bar, Scenario};
+use super::cli::Options;
+use super::{Bar, Column, Role, Scenario, Summary};
 
 /// Width of the titles of the rows.
 const TITLE: usize = 41;
@@ -10,20 +9,20 @@ const TITLE: usize = 41;
 /// Width of a cell, at least.
 const CELL: usize = 8;
 
-/// The columns that are printed after the runtimes.
+/// The columns that are printed after those of the suite.
 const RATIO: &str = "ours/best";
 
 /// A table of which the head has been printed.
-pub struct Table<'a> {
-    columns: &'a [Column],
+pub(super) struct Table<'a, K> {
+    columns: &'a [Column<K>],
     options: &'a Options,
     met: usize,
     missed: Vec<&'static str>,
 }
 
-impl<'a> Table<'a> {
+impl<'a, K> Table<'a, K> {
     /// Prints the heads of the columns, a word on each line.
-    pub fn begin(columns: &'a [Column], options: &'a Options) -> Self {
+    pub(super) fn begin(columns: &'a [Column<K>], options: &'a Options) -> Self {
         let table = Self { columns, options, met: 0, missed: Vec::new() };
         let words = |line: usize| columns.iter().map(move |column| head(column.name)[line]);
         table.print("", words(0), "", "");
@@ -32,7 +31,7 @@ impl<'a> Table<'a> {
     }
 
     /// Prints a row.
-    pub fn row(&mut self, scenario: &Scenario, cells: &[Option<Summary>]) {
+    pub(super) fn row(&mut self, scenario: &Scenario<K>, cells: &[Option<Summary>]) {
         let figures = Figures::new(self.columns, cells);
         let bar = self.judge(scenario, &figures);
         let ratio = quotient(figures.ours, figures.best_peer);
@@ -44,7 +43,7 @@ impl<'a> Table<'a> {
     }
 
     /// Prints how many bars were met.
-    pub fn end(self) {
+    pub(super) fn end(self) {
         if self.options.quick {
             return;
         }
@@ -55,17 +54,17 @@ impl<'a> Table<'a> {
     }
 
     /// Says what the bar is and whether it is met; a quick run meets and misses nothing.
-    fn judge(&mut self, scenario: &Scenario, figures: &Figures) -> String {
+    fn judge(&mut self, scenario: &Scenario<K>, figures: &Figures) -> String {
         let (limit, text) = match scenario.bar {
             None => return String::new(),
             Some(Bar::BestPeer(times)) => {
                 (figures.best_peer.map(|best| best * times), format!("{times:.2} x best peer"))
             }
-            Some(Bar::Epoll(times)) => (
-                figures.floor.map(|floor| floor * times),
-                format!("{times:.2} x epoll loop ({})", quotient(figures.ours, figures.floor)),
+            Some(Bar::Floor { times, plus }) => (
+                figures.floor.map(|floor| floor * times + plus),
+                self.above_floor(times, plus, figures),
             ),
-            Some(Bar::Absolute(most)) => (Some(most), format!("{most:.0} bytes")),
+            Some(Bar::Bytes(most)) => (Some(most), format!("{most:.0} bytes")),
         };
         let (Some(ours), Some(limit), false) = (figures.ours, limit, self.options.quick) else {
             return text;
@@ -78,8 +77,14 @@ impl<'a> Table<'a> {
         format!("{text} = {limit:.1}: MISS")
     }
 
-    /// Three significant digits, about. A runtime without a number says so; the epoll loop has none in
-    /// most rows.
+    fn above_floor(&self, times: f64, plus: f64, figures: &Figures) -> String {
+        let floor = self.columns.iter().find(|column| column.role == Role::Floor);
+        let name = floor.map_or("floor", |column| column.name);
+        let plus = if plus == 0.0 { String::new() } else { format!(" + {plus}") };
+        format!("{times:.2} x {name}{plus} ({})", quotient(figures.ours, figures.floor))
+    }
+
+    /// Three significant digits, about. A column without a number says so; the floor has none in most rows.
     fn print_numbers(
         &self,
         title: &str,
@@ -115,7 +120,7 @@ struct Figures {
 }
 
 impl Figures {
-    fn new(columns: &[Column], cells: &[Option<Summary>]) -> Self {
+    fn new<K>(columns: &[Column<K>], cells: &[Option<Summary>]) -> Self {
         let best = |role| {
             let alike = columns.iter().zip(cells).filter(|(column, _)| column.role == role);
             alike.filter_map(|(_, cell)| cell.map(|cell| cell.median)).min_by(f64::total_cmp)
@@ -137,6 +142,6 @@ fn head(name: &str) -> [&str; 2] {
     [first, rest]
 }
 
-fn width(column: &Column) -> usize {
+fn width<K>(column: &Column<K>) -> usize {
     head(column.name).map(str::len).into_iter().fold(CELL, usize::max)
 }

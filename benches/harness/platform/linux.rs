@@ -1,12 +1,10 @@
-//! Linux: the process clock, `/proc` and epoll.
+//! Linux: the process clock and `/proc`.
 
 use std::fs;
 use std::time::Duration;
 
 use rustix::param::page_size;
 use rustix::time::{ClockId, clock_gettime};
-
-use super::epoll;
 
 pub fn cpu_time() -> Option<Duration> {
     let time = clock_gettime(ClockId::ProcessCPUTime);
@@ -18,8 +16,4 @@ pub fn resident_bytes() -> Option<u64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
     Some(pages * page_size() as u64)
-}
-
-pub fn epoll_echo(rounds: u64, connections: u64, message: usize) -> Option<Duration> {
-    Some(epoll::echo(rounds, connections, message).expect("sockets and epoll work"))
 }

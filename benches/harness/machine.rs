@@ -5,33 +5,29 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use crate::harness::Column;
+use super::{Column, Suite};
 
-/// What a reader must not conclude.
-const CAVEATS: &str = "\
-Medians of samples taken in turns; nanoseconds for one operation, on one thread. What this does not prove:
-- that a program gets faster by these ratios: these tasks do nothing, and most of their data fits the caches;
-- anything about a network: both ends of a connection are here, on the loopback interface;
-- that equals are compared in all: what a task records about itself differs (id, name, place, parent), and
-  so does how late a timer may fire (by up to a millisecond where few wake-ups serve many timers).";
+/// What the numbers are, and begins what they do not prove.
+const UNITS: &str = "\
+Medians of samples taken in turns; nanoseconds for one operation, on one thread. What this does not prove:";
 
 /// Prints the head.
-pub fn print(columns: &[Column], remark: &str, quick: bool) {
+pub(super) fn print<K>(suite: &Suite<K>, quick: bool) {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let processor = processor().unwrap_or_else(|| String::from("unknown processor"));
     println!("{cores} cores, {processor}, {}, {}", kernel(), compiler());
-    println!("{}", versions(columns));
+    println!("{}", versions(&suite.columns));
     if let Some(load) = load() {
         println!(
             "load average when it began: {load} (others that run beside it spoil the numbers)"
         );
     }
     println!();
-    println!("{CAVEATS}");
-    for note in columns.iter().filter_map(|column| (column.note)()) {
+    println!("{UNITS}\n{}", suite.caveats);
+    for note in suite.columns.iter().filter_map(|column| (column.note)()) {
         println!("- {note}");
     }
-    println!("{remark}\n");
+    println!("{}\n", suite.remark);
     if quick {
         println!("QUICK RUN: it shows that everything runs; its numbers mean nothing.\n");
     }
@@ -64,7 +60,7 @@ fn compiler() -> String {
 }
 
 /// The versions of the packages behind the columns, as the lock file has them.
-fn versions(columns: &[Column]) -> String {
+fn versions<K>(columns: &[Column<K>]) -> String {
     let lock = lock_file().unwrap_or_default();
     let mut packages: Vec<_> = columns.iter().flat_map(|column| column.packages).collect();
     packages.dedup();

@@ -9,7 +9,3 @@ pub fn cpu_time() -> Option<Duration> {
 pub fn resident_bytes() -> Option<u64> {
     None
 }
-
-pub fn epoll_echo(_rounds: u64, _connections: u64, _message: usize) -> Option<Duration> {
-    None
-}
