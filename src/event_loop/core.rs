@@ -184,6 +184,22 @@ impl Core {
         }
     }
 
+    /// Turns until `is_done`, which is asked before each wait, and now and then while tasks are ready.
+    pub(super) fn turn_until_seen(&self, is_done: impl Fn() -> bool) -> io::Result<()> {
+        while !is_done() {
+            self.executor.receive();
+            self.fire_timers();
+            let polled = self.poll_ready(self.pace.stretch(), || false);
+            self.pace.count(polled);
+            if self.executor.ready_len() > 0 {
+                self.look_around()?;
+            } else if !is_done() {
+                self.wait(None)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Turns until nothing is ready, no timer is due and no I/O has come, without waiting for any of them.
     pub(super) fn turn_until_stalled(&self) -> io::Result<()> {
         loop {

@@ -96,7 +96,7 @@ fn ask(core: &Core, grace: Duration) {
     turn_until(core, grace, || core.executor.tasks().is_empty());
 }
 
-/// Turns the loop until `is_done`, which is asked once a turn, or the limit is up by the loop's clock.
+/// Turns the loop until `is_done`, or the limit is up by the loop's clock.
 fn turn_until(core: &Core, limit: Duration, is_done: impl Fn() -> bool) {
     if is_done() || limit.is_zero() {
         return;
@@ -108,12 +108,8 @@ fn turn_until(core: &Core, limit: Duration, is_done: impl Fn() -> bool) {
         sleep.await;
         flag.set(true);
     });
-    while !is_done() && !is_up.get() {
-        // A loop that cannot wait any more ends without.
-        if core.turn(None).is_err() {
-            break;
-        }
-    }
+    // A loop that cannot wait any more ends without.
+    let _waited = core.turn_until_seen(|| is_done() || is_up.get());
     alarm.abort();
 }
 

@@ -16,6 +16,7 @@ mod group;
 mod household;
 mod join_set;
 mod local;
+mod scope;
 mod shield;
 mod wake;
 mod yield_now;
@@ -38,6 +39,7 @@ pub use group::{
 };
 pub use join_set::JoinSet;
 pub use local::{Inherit, LocalKey, LocalUnset, Scoped, inherit};
+pub use scope::{Scope, ScopeHandle, scope};
 pub use shield::{Shield, shield, spawn_detached};
 pub use yield_now::{YieldNow, yield_now};
 

@@ -93,7 +93,7 @@ impl<T: 'static> JoinSet<T> {
     /// let begin = time::now();
     /// let mut set = JoinSet::with_limit(2);
     /// for _ in 0..6 {
-    ///     set.spawn(time::sleep(Duration::from_secs(1)));
+    ///     set.spawn(async { time::sleep(Duration::from_secs(1)).await });
     /// }
     /// while set.join_next().await.is_some() {}
     /// assert_eq!(time::now() - begin, Duration::from_secs(3));
