@@ -51,8 +51,8 @@ type Payload = Box<dyn Any + Send>;
 
 /// Runs a body that spawns children into a [`TaskGroup`], and waits for all of them.
 ///
-/// The first error, of the body or of a child, ends the group: the body is dropped and the other children are aborted,
-/// in spawn order. A panic does the same, and is resumed when all are gone. A child that was merely cancelled does not
+/// The first error, of the body or of a child, ends the group: the other children are aborted at once, in spawn order,
+/// and the body is dropped. A panic does the same, and is resumed when all are gone. A child that was merely cancelled does not
 /// end the group. When the group returns, no child is alive, and what they [`defer`](super::defer())red is through.
 ///
 /// The body may borrow from its surroundings; the children are tasks of the loop and may not (see
@@ -325,6 +325,34 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
         if self.is_open() {
             drop(self.finish(T::default()));
         }
+    }
+
+    /// Ends the group with an error, as a child does that fails; one that comes up while the group ends, in a
+    /// [`defer`](super::defer())red clean-up say, is kept beside those before it. Gives the error back if the group is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use monoloop::task;
+    ///
+    /// # monoloop::run(async {
+    /// let failed = task::group(async |group: task::TaskGroup<(), &str>| {
+    ///     let all = group.clone();
+    ///     let _farewell = task::defer(async move {
+    ///         all.fail("and the farewell did not get through");
+    ///     });
+    ///     Err("the connection broke")
+    /// });
+    /// let errors = failed.await.unwrap_err().into_errors();
+    /// assert_eq!(errors, ["the connection broke", "and the farewell did not get through"]);
+    /// # });
+    /// ```
+    pub fn fail(&self, error: E) -> Option<E> {
+        if self.inner.phase.get() == Phase::Over {
+            return Some(error);
+        }
+        self.inner.failed(error);
+        None
     }
 
     /// Returns whether the group takes new children: neither ending nor over.

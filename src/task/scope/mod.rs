@@ -39,7 +39,7 @@ use super::wake::wake;
 ///
 /// The children run concurrently with the body, inside of this future: they see its task-local values and deadlines,
 /// and [`task::current`](super::current) is the task that awaits the scope. They are first polled in the order they were
-/// spawned, after the body's poll that spawned them, and later in the order they were woken. In a poll at most 128 of
+/// spawned, after the poll that spawned them and what that woke, and later in the order they were woken. In a poll at most 128 of
 /// them are polled; then the scope gives way to other tasks.
 ///
 /// If the body or a child panics, the body is dropped and then the other children, in spawn order; then the scope goes on
