@@ -12,6 +12,7 @@
 pub(crate) mod children;
 mod info;
 mod join;
+pub(crate) mod pinned;
 pub(crate) mod task;
 pub(crate) mod wake;
 

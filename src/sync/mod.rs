@@ -1,3 +1,3 @@
 //! Locks, signals and their kin, for the tasks of one thread.
 
-mod wait_list;
+pub(crate) mod wait_list;
