@@ -124,6 +124,6 @@ async fn smoke(address: SocketAddr) -> io::Result<()> {
     let mut line = String::new();
     client.read_line(&mut line).await?;
     Handle::current().interrupt()?;
-    client.read_to_string(&mut line).await?;
+    client.read_line(&mut line).await?;
     if line == "hello\ngoodbye\n" { Ok(()) } else { Err(io::Error::other(format!("got {line:?}"))) }
 }

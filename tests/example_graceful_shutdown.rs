@@ -68,12 +68,16 @@ impl Drop for Program {
     }
 }
 
+fn example() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its path");
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps/TEST");
+    let path = profile.join("examples/graceful_shutdown");
+    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
+    path
+}
+
 fn server() -> Program {
-    // Beside this test's own directory.
-    let mut path: PathBuf = std::env::current_exe().expect("a test has a path");
-    path.pop();
-    path.pop();
-    Program::start(&mut Command::new(path.join("examples/graceful_shutdown")))
+    Program::start(&mut Command::new(example()))
 }
 
 #[test]
@@ -90,6 +94,13 @@ fn ctrl_c_lets_the_clients_finish() {
     assert!(status.success(), "{status}: {rest}");
     assert!(rest.contains("stopping: interrupted\n"), "{rest}");
     assert!(rest.ends_with("said goodbye\nserved 1 connections\n"), "{rest}");
+}
+
+#[test]
+fn the_smoke_test_passes() {
+    let mut command = Command::new(example());
+    let (status, output) = Program::start(command.arg("--smoke")).finish();
+    assert!(status.success() && output.ends_with("served 1 connections\n"), "{status}: {output}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Task-local values and deadlines: who sees them, and until when.
 
+#![allow(clippy::async_yields_async)] // handles go out of scopes, to be awaited elsewhere
+
 mod common;
 
 use std::cell::{Cell, RefCell};
@@ -53,7 +55,7 @@ fn inner_values_hide_outer_ones() {
             TEXT.scope(text, async {
                 let inner = NUMBER.scope(2, async {
                     yield_now().await;
-                    TEXT.with(|text| text.borrow_mut().push_str("!"));
+                    TEXT.with(|text| text.borrow_mut().push('!'));
                     NUMBER.get()
                 });
                 (inner.await, NUMBER.get(), TEXT.with(|text| text.borrow().clone()))
@@ -173,7 +175,9 @@ fn long_lines_of_heirs_stay_short_chains() {
             }
         })
         .await;
-        LAST.take().map(monoloop::JoinHandle::detach);
+        if let Some(last) = LAST.take() {
+            last.detach();
+        }
     }
     let alive = Rc::new(Cell::new(0));
     virtual_loop().run(async {

@@ -120,7 +120,7 @@ fn a_wake_polls_only_the_child_it_was_meant_for() {
             for bell in &bells {
                 s.spawn(bell.wait());
             }
-            while s.len() > 0 && bells[999].polls() == 0 {
+            while !s.is_empty() && bells[999].polls() == 0 {
                 yield_now().await;
             }
             for bell in bells.iter().rev() {
@@ -302,7 +302,7 @@ fn a_forgotten_scope_runs_no_more() {
     let bell = Doorbell::default();
     virtual_loop().run(async {
         {
-            let borrowed = vec![1, 2, 3];
+            let borrowed = [1, 2, 3];
             let mut forgotten = Box::pin(scope(async |s| {
                 s.spawn(async {
                     bell.wait().await;

@@ -103,7 +103,7 @@ impl<'env> Crew<'env> {
         let Some(member) = &mut self.children[index] else { return Ok(()) };
         let polled = catch_unwind(AssertUnwindSafe(|| member.child.as_mut().poll(cx)));
         match polled {
-            Ok(Poll::Pending) => return Ok(()),
+            Ok(Poll::Pending) => Ok(()),
             Ok(Poll::Ready(())) => self.let_go(index),
             Err(payload) => {
                 // One panic is enough for one child.
