@@ -121,9 +121,12 @@ async fn say_goodbye(writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
 async fn smoke(address: SocketAddr) -> io::Result<()> {
     let mut client = BufReader::new(TcpStream::connect(address).await?);
     client.get_mut().write_all(b"hello\n").await?;
-    let mut line = String::new();
-    client.read_line(&mut line).await?;
+    let (mut echo, mut farewell) = (String::new(), String::new());
+    client.read_line(&mut echo).await?;
     Handle::current().interrupt()?;
-    client.read_line(&mut line).await?;
-    if line == "hello\ngoodbye\n" { Ok(()) } else { Err(io::Error::other(format!("got {line:?}"))) }
+    client.read_line(&mut farewell).await?;
+    match (&*echo, &*farewell) {
+        ("hello\n", "goodbye\n") => Ok(()),
+        other => Err(io::Error::other(format!("got {other:?}"))),
+    }
 }

@@ -322,6 +322,7 @@ fn a_clean_up_that_overruns_the_limit_is_dropped_and_named() {
     let reports = Log::default();
     let hook = reports.clone();
     let event_loop = EventLoop::builder()
+        .slow_poll(None)
         .virtual_time(true)
         .on_error(move |report| hook.push(report.to_string()))
         .build()

@@ -212,6 +212,7 @@ fn errors_of_detached_tasks_are_reported_with_their_task() {
     let reports = Log::default();
     let hook = reports.clone();
     let event_loop = EventLoop::builder()
+        .slow_poll(None)
         .on_error(move |report| {
             let monoloop::ErrorReport::TaskFailed { task, error } = report else {
                 panic!("{report}")
