@@ -88,8 +88,53 @@ fn loops_and_tasks_stay_on_their_thread() {
         (traits_of!(monoloop::JoinHandle<Pinned>), [NO, NO, YES]),
         (traits_of!(monoloop::ErrorReport), [NO, NO, YES]),
         (traits_of!(monoloop::ShutdownReport), [NO, NO, YES]),
+        (traits_of!(monoloop::OnCtrlC), [YES, YES, YES]),
+        (traits_of!(monoloop::Interrupted), [YES, YES, YES]),
         (traits_of!(task::Builder), [NO, NO, YES]),
         (traits_of!(task::TaskInfo), [NO, NO, YES]),
+    ]);
+}
+
+type Ready = std::future::Ready<()>;
+
+#[test]
+fn structure_stays_on_its_thread() {
+    check(&[
+        (traits_of!(task::TaskGroup<u8, u8>), [NO, NO, YES]),
+        (traits_of!(task::GroupHandle<u8>), [NO, NO, YES]),
+        (traits_of!(task::GroupHandle<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::Ready<u8>), [NO, NO, YES]),
+        (traits_of!(task::Scope<'static>), [NO, NO, YES]),
+        (traits_of!(task::ScopeHandle<u8>), [NO, NO, YES]),
+        (traits_of!(task::ScopeHandle<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::JoinSet<u8>), [NO, NO, YES]),
+        (traits_of!(task::JoinSet<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::CancelToken), [NO, NO, YES]),
+        (traits_of!(task::Cancelled), [NO, NO, YES]),
+        (traits_of!(task::DropGuard), [NO, NO, YES]),
+        (traits_of!(task::RunUntilCancelled<Pending<u8>>), [NO, NO, YES]),
+        (traits_of!(task::RunUntilCancelled<Pinned>), [NO, NO, NO]),
+        (traits_of!(task::AbortOnDrop<u8>), [NO, NO, YES]),
+        (traits_of!(task::AbortOnDrop<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::Shield<u8, std::io::Error>), [NO, NO, YES]),
+        (traits_of!(task::Deferred<Ready>), [NO, NO, YES]),
+        (traits_of!(task::Finally<Ready, Ready>), [NO, NO, YES]),
+        (traits_of!(task::Eager<u8>), [NO, NO, YES]),
+        (traits_of!(task::EagerJoin<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::Scoped<Ready>), [NO, NO, YES]),
+        (traits_of!(task::Scoped<Pinned>), [NO, NO, NO]),
+        (traits_of!(task::Inherit<Ready>), [NO, NO, YES]),
+        (traits_of!(task::Inherit<Pinned>), [NO, NO, NO]),
+        // The key is a static: what it stands for is somewhere else.
+        (traits_of!(task::LocalKey<Local>), [YES, YES, YES]),
+        (traits_of!(task::LocalUnset), [YES, YES, YES]),
+        // As what they hold.
+        (traits_of!(task::GroupError<u8>), [YES, YES, YES]),
+        (traits_of!(task::GroupError<Local>), [NO, NO, YES]),
+        (traits_of!(task::Refused<Ready>), [YES, YES, YES]),
+        (traits_of!(task::Refused<Pinned>), [YES, YES, NO]),
+        (traits_of!(task::MemberError), [YES, YES, YES]),
+        (traits_of!(task::StartError), [YES, YES, YES]),
     ]);
 }
 
