@@ -95,8 +95,6 @@ fn loops_and_tasks_stay_on_their_thread() {
     ]);
 }
 
-type Ready = std::future::Ready<()>;
-
 #[test]
 fn structure_stays_on_its_thread() {
     check(&[
@@ -117,13 +115,13 @@ fn structure_stays_on_its_thread() {
         (traits_of!(task::AbortOnDrop<u8>), [NO, NO, YES]),
         (traits_of!(task::AbortOnDrop<Pinned>), [NO, NO, YES]),
         (traits_of!(task::Shield<u8, std::io::Error>), [NO, NO, YES]),
-        (traits_of!(task::Deferred<Ready>), [NO, NO, YES]),
-        (traits_of!(task::Finally<Ready, Ready>), [NO, NO, YES]),
+        (traits_of!(task::Deferred<Ready<()>>), [NO, NO, YES]),
+        (traits_of!(task::Finally<Ready<()>, Ready<()>>), [NO, NO, YES]),
         (traits_of!(task::Eager<u8>), [NO, NO, YES]),
         (traits_of!(task::EagerJoin<Pinned>), [NO, NO, YES]),
-        (traits_of!(task::Scoped<Ready>), [NO, NO, YES]),
+        (traits_of!(task::Scoped<Ready<()>>), [NO, NO, YES]),
         (traits_of!(task::Scoped<Pinned>), [NO, NO, NO]),
-        (traits_of!(task::Inherit<Ready>), [NO, NO, YES]),
+        (traits_of!(task::Inherit<Ready<()>>), [NO, NO, YES]),
         (traits_of!(task::Inherit<Pinned>), [NO, NO, NO]),
         // The key is a static: what it stands for is somewhere else.
         (traits_of!(task::LocalKey<Local>), [YES, YES, YES]),
@@ -131,7 +129,7 @@ fn structure_stays_on_its_thread() {
         // As what they hold.
         (traits_of!(task::GroupError<u8>), [YES, YES, YES]),
         (traits_of!(task::GroupError<Local>), [NO, NO, YES]),
-        (traits_of!(task::Refused<Ready>), [YES, YES, YES]),
+        (traits_of!(task::Refused<Ready<()>>), [YES, YES, YES]),
         (traits_of!(task::Refused<Pinned>), [YES, YES, NO]),
         (traits_of!(task::MemberError), [YES, YES, YES]),
         (traits_of!(task::StartError), [YES, YES, YES]),

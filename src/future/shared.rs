@@ -49,6 +49,9 @@ pub fn shared<F: IntoFuture<Output: Clone>>(future: F) -> Shared<F::IntoFuture> 
     Shared { inner: Rc::new(inner), key: None }
 }
 
+/// Nobody will ever wake who waits.
+const STUCK: &str = "a shared future panicked, or waits for itself";
+
 /// A future that can be cloned. Made by [`shared`].
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Shared<F: Future> {
@@ -133,11 +136,16 @@ impl Drop for RingOnDrop<'_> {
 }
 
 impl<F: Future<Output: Clone>> Inner<F> {
+    /// Whether the future is gone without an output, or is being polled further up the stack.
+    fn is_stuck(&self) -> bool {
+        self.output.get().is_none() && matches!(*self.stage.borrow(), Stage::Polled)
+    }
+
     /// Polls the future. It is over: wakes the other clones.
     fn poll_future(&self) {
         let stage = mem::replace(&mut *self.stage.borrow_mut(), Stage::Polled);
         let Stage::Waiting(mut future) = stage else {
-            panic!("a shared future panicked, or waits for itself");
+            panic!("{STUCK}");
         };
         let waker = Waker::from(Arc::clone(&self.bell));
         let others = RingOnDrop(&self.bell);
@@ -161,6 +169,8 @@ impl<F: Future<Output: Clone>> Future for Shared<F> {
         let Self { inner, key } = &mut *self;
         if inner.output.get().is_none() && !inner.bell.listen(key, cx.waker()) {
             inner.poll_future();
+        } else if inner.is_stuck() {
+            panic!("{STUCK}");
         }
         match inner.output.get() {
             Some(output) => Poll::Ready(output.clone()),

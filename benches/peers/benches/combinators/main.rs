@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         scenarios: scenarios::SCENARIOS,
         columns: libraries::columns(),
         caveats: CAVEATS,
-        remark: "An operation is a child: divide nothing.",
+        remark: "An operation is one child, or one round of a loop.",
     }
     .main()
 }

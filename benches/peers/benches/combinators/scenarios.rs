@@ -32,7 +32,7 @@ const fn row(kind: Kind, title: &'static str, of: u64, bar: Option<f64>) -> Scen
     Scenario { kind, title, size: Size::Calibrated { multiple_of: of }, bar }
 }
 
-/// The rows, in the order they are printed. For the second last bar of the issue, compare the first and the third: the
+/// The rows, in the order they are printed. The first and the third shall be within 2 x of each other in our column: the
 /// cost of a child of few and of many.
 pub const SCENARIOS: &[Scenario<Kind>] = &[
     row(Kind::Gather(10), "gather of 10 that yield once", 10, None),
