@@ -31,15 +31,19 @@ use std::time::Duration;
 use monoloop::io::*;
 use monoloop::net::{TcpListener, TcpStream};
 use monoloop::task::{self, CancelToken, Ready, TaskGroup};
-use monoloop::{Handle, time};
+use monoloop::{EventLoop, Handle, OnCtrlC, time};
 
 /// How long a client may take to be told goodbye.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
 
 type Server = TaskGroup<(), io::Error>;
 
-#[monoloop::main(ctrl_c)]
-async fn main() -> io::Result<()> {
+fn main() -> io::Result<()> {
+    // As `#[monoloop::main(ctrl_c)]` does.
+    EventLoop::builder().on_ctrl_c(OnCtrlC::Interrupt).build()?.run_or_exit(run())
+}
+
+async fn run() -> io::Result<()> {
     let is_smoke_test = env::args().any(|argument| argument == "--smoke");
     let served = Rc::new(Cell::new(0));
     let done = task::group(async |server: Server| {

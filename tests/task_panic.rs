@@ -104,7 +104,7 @@ fn a_panic_that_was_taken_is_not_reported() {
 fn a_report_names_the_task_and_where_it_was_spawned() {
     let seen = Rc::new(Cell::new(0));
     let count = Rc::clone(&seen);
-    let line = line!() + 16;
+    let line = line!() + 17;
     let event_loop = EventLoop::builder()
         .slow_poll(None)
         .on_error(move |report| {

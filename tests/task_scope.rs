@@ -211,6 +211,29 @@ fn further_panics_go_to_the_hook() {
 }
 
 #[test]
+fn a_scope_that_ends_by_a_panic_takes_no_children() {
+    let log = Log::default();
+    let text = panic_of(|| {
+        virtual_loop().run(async {
+            scope(async |s| {
+                let (last, noted) = (s.clone(), log.clone());
+                let guard = on_drop(move || {
+                    let refused = last.spawn(async { unreachable!("it is refused") });
+                    noted.push(format!("over: {}", refused.is_finished()));
+                });
+                s.spawn(async move {
+                    let _guard = guard;
+                    pending::<()>().await
+                });
+                s.spawn(async { quiet_panic("ouch") });
+            })
+            .await
+        })
+    });
+    assert_eq!((text, log.take()), ("ouch".into(), vec!["over: true".into()]));
+}
+
+#[test]
 fn a_dropped_scope_drops_body_and_children_before_the_drop_returns() {
     virtual_loop().run(async {
         let log = Log::default();

@@ -201,3 +201,30 @@ impl Drop for Crew<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Waker;
+
+    use super::super::Scope;
+    use super::*;
+
+    #[test]
+    fn places_of_children_that_are_over_are_used_again() {
+        let shared = Rc::new(Shared::new());
+        let mut crew = Crew::new(Rc::clone(&shared));
+        let scope = Scope { shared };
+        let mut body = pin!(Some(async move {
+            for _ in 0..500 {
+                scope.spawn(async {}).await;
+            }
+        }));
+        let mut output = None;
+        let cx = Context::from_waker(Waker::noop());
+        let polls =
+            (0..2000).take_while(|_| crew.poll(&cx, body.as_mut(), &mut output).is_pending());
+        assert!(polls.count() < 2000 && output.is_some());
+        assert!(crew.children.len() <= 3, "{}", crew.children.len());
+    }
+}
