@@ -9,9 +9,11 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use super::{BATCH, Children, Route};
+use super::{Children, Route};
 use crate::executor::wake::Slot;
 use crate::{EventLoop, run, spawn, yield_now};
+
+const BATCH: usize = super::BATCH as usize;
 
 /// A sub-future.
 type Child = Pin<Box<dyn Future<Output = ()>>>;
