@@ -235,7 +235,7 @@ fn a_deadline_that_was_asked_for_stays() {
     let _alone = alone();
     let later = |then: Instant| while Instant::now() <= then {};
     let minute = 60 * SECOND;
-    run(async {
+    monoloop::run(async {
         let inner = async {
             let outer = time::deadline().expect("the outer one");
             later(Instant::now());
@@ -268,7 +268,7 @@ fn a_deadline_that_was_asked_for_stays() {
 #[test]
 fn timeouts_begin_together() {
     let _alone = alone();
-    run(async {
+    monoloop::run(async {
         let mut inner = pin!(timeout(SECOND, pending::<()>()));
         let mut outer = pin!(timeout(2 * SECOND, inner.as_mut()));
         assert!(poll_once(outer.as_mut()).await.is_none());
