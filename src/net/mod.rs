@@ -4,10 +4,14 @@
 //! But it holds only a key, so it is `Send`: libraries that ask that of a stream take it as it is.
 //! Dropping a socket closes its descriptor at once, wherever that happens.
 
+mod accept;
 mod addr;
+mod pause;
+mod stream;
 mod tcp;
 
 pub use addr::ToSocketAddrs;
-pub use tcp::{
-    OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, TcpListener, TcpStream, WriteHalf,
-};
+#[doc(hidden)]
+pub use stream::Connection;
+pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use tcp::{TcpListener, TcpStream};
