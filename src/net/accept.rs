@@ -1,6 +1,5 @@
 //! What all listeners share: accepting, by any number of tasks, with a pause when descriptors run out.
 
-use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::task::{Context, Poll, ready};
@@ -81,11 +80,5 @@ impl<L: Listen> Acceptor<L> {
             })?;
         }
         accepted
-    }
-}
-
-impl<L: Source + fmt::Debug> fmt::Debug for Acceptor<L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.fmt(f)
     }
 }

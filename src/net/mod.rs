@@ -6,12 +6,24 @@
 
 mod accept;
 mod addr;
+#[cfg(unix)]
+mod backoff;
+mod datagram;
+mod descriptor;
 mod pause;
+#[cfg(unix)]
+pub mod pipe;
 mod stream;
 mod tcp;
+mod udp;
+#[cfg(unix)]
+mod unix;
 
 pub use addr::ToSocketAddrs;
 #[doc(hidden)]
 pub use stream::Connection;
 pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
-pub use tcp::{TcpListener, TcpStream};
+pub use tcp::{TcpListener, TcpSocket, TcpStream};
+pub use udp::UdpSocket;
+#[cfg(unix)]
+pub use unix::{PeerCred, UnixDatagram, UnixListener, UnixStream};

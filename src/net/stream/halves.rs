@@ -43,9 +43,7 @@ pub struct OwnedWriteHalf<S: Connection = TcpStream> {
     stream: Option<Arc<S>>,
 }
 
-pub(in crate::net) fn halves<S: Connection>(
-    stream: S,
-) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
+pub(in crate::net) fn halves<S: Connection>(stream: S) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
     let stream = Arc::new(stream);
     let write = OwnedWriteHalf { stream: Some(Arc::clone(&stream)) };
     (OwnedReadHalf { stream }, write)

@@ -102,10 +102,7 @@ macro_rules! write_methods {
         /// # Errors
         ///
         /// As [`try_write`](Self::try_write).
-        pub fn try_write_vectored(
-            &self,
-            data: &[std::io::IoSlice<'_>],
-        ) -> std::io::Result<usize> {
+        pub fn try_write_vectored(&self, data: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
             self.io.try_io(crate::io::Direction::Write, |io| io.transmit_vectored(data))
         }
     };

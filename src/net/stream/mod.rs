@@ -25,11 +25,7 @@ pub(super) use raw::{RawRead, RawWrite};
 
 impl<S: RawRead> Registered<S> {
     #[inline]
-    pub(super) fn poll_read(
-        &self,
-        cx: &Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_read(&self, cx: &Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         // A read of nothing proves nothing, and with zero wanted none is short.
         let wanted = if S::SHORT_IS_LAST { buffer.len() } else { 0 };
         self.poll_bytes(Direction::Read, cx, wanted, |io| io.receive(buffer))

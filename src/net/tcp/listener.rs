@@ -1,6 +1,5 @@
 //! Accepting connections.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +13,8 @@ use super::TcpStream;
 use crate::event_loop::context;
 use crate::net::ToSocketAddrs;
 use crate::net::accept::Acceptor;
-use crate::net::addr::resolve;
+use crate::net::addr::{first_bound, resolve};
+use crate::net::descriptor::descriptor;
 
 /// Accepts TCP connections.
 ///
@@ -62,21 +62,12 @@ impl TcpListener {
         let location = Location::caller();
         async move {
             context::io_with("TcpListener::bind", location, |_| Ok(()))?;
-            let mut last = None;
-            for addr in resolve(addr.target()).await? {
-                match mio::net::TcpListener::bind(addr) {
-                    Ok(listener) => return Self::new("TcpListener::bind", location, listener),
-                    Err(error) => {
-                        let text = format!("cannot bind {addr}: {error}");
-                        last = Some(io::Error::new(error.kind(), text));
-                    }
-                }
-            }
-            Err(last.expect("`resolve` gives at least one address"))
+            let listener = first_bound(resolve(addr.target()).await?, mio::net::TcpListener::bind)?;
+            Self::new("TcpListener::bind", location, listener)
         }
     }
 
-    fn new(
+    pub(super) fn new(
         what: &str,
         location: &Location<'_>,
         listener: mio::net::TcpListener,
@@ -183,18 +174,7 @@ impl TcpListener {
     }
 }
 
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.acceptor.fmt(f)
-    }
-}
-
-#[cfg(unix)]
-impl std::os::fd::AsFd for TcpListener {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.acceptor.io.get().as_fd()
-    }
-}
+descriptor!(TcpListener, |this| this.acceptor.io);
 
 /// A stream of connections; see [`TcpListener::incoming`].
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! TCP connections.
 
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -9,11 +8,12 @@ use std::time::Duration;
 
 use crate::event_loop::context;
 use crate::io::{Direction, Registered};
+use crate::net::ToSocketAddrs;
 use crate::net::addr::resolve;
+use crate::net::descriptor::descriptor;
 use crate::net::stream::{
     self, Connection, OwnedReadHalf, OwnedWriteHalf, RawRead, RawWrite, ReadHalf, WriteHalf,
 };
-use crate::net::ToSocketAddrs;
 
 /// A TCP connection.
 ///
@@ -68,9 +68,19 @@ impl TcpStream {
 
     async fn connect_to(addr: SocketAddr, location: &Location<'_>) -> io::Result<Self> {
         let socket = mio::net::TcpStream::connect(addr)?;
-        let stream = Self { io: Registered::connecting("TcpStream::connect", location, socket)? };
-        poll_fn(|cx| stream.io.poll_io(Direction::Write, cx, is_connected)).await?;
+        let stream = Self::connecting("TcpStream::connect", location, socket).await?;
         stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// Waits until `socket` is connected.
+    pub(super) async fn connecting(
+        what: &str,
+        location: &Location<'_>,
+        socket: mio::net::TcpStream,
+    ) -> io::Result<Self> {
+        let stream = Self { io: Registered::connecting(what, location, socket)? };
+        poll_fn(|cx| stream.io.poll_io(Direction::Write, cx, is_connected)).await?;
         Ok(stream)
     }
 
@@ -244,18 +254,7 @@ fn is_connected(io: &mio::net::TcpStream) -> io::Result<()> {
     }
 }
 
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.fmt(f)
-    }
-}
-
-#[cfg(unix)]
-impl std::os::fd::AsFd for TcpStream {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.io.get().as_fd()
-    }
-}
+descriptor!(TcpStream, |this| this.io);
 
 impl Connection for TcpStream {
     fn close_write(&self) -> io::Result<()> {
