@@ -149,6 +149,7 @@ fn handles_errors_and_names_go_everywhere() {
         (traits_of!(time::Elapsed), [YES, YES, YES]),
         (traits_of!(time::MissedTickBehavior), [YES, YES, YES]),
         (traits_of!(net::ReuniteError), [YES, YES, YES]),
+        (traits_of!(net::ConnectError), [YES, YES, YES]),
     ]);
 }
 
@@ -213,10 +214,26 @@ fn sockets_hold_keys_and_so_are_send() {
     check(&[
         (traits_of!(net::TcpStream), [YES, YES, YES]),
         (traits_of!(net::TcpListener), [YES, YES, YES]),
+        (traits_of!(net::TcpSocket), [YES, YES, YES]),
+        (traits_of!(net::Connector), [YES, YES, YES]),
+        (traits_of!(net::UdpSocket), [YES, YES, YES]),
         (traits_of!(net::ReadHalf<'static>), [YES, YES, YES]),
         (traits_of!(net::WriteHalf<'static>), [YES, YES, YES]),
         (traits_of!(net::OwnedReadHalf), [YES, YES, YES]),
         (traits_of!(net::OwnedWriteHalf), [YES, YES, YES]),
+    ]);
+}
+
+#[cfg(unix)]
+#[test]
+fn sockets_of_unix_are_send_too() {
+    check(&[
+        (traits_of!(net::UnixListener), [YES, YES, YES]),
+        (traits_of!(net::UnixStream), [YES, YES, YES]),
+        (traits_of!(net::UnixDatagram), [YES, YES, YES]),
+        (traits_of!(net::PeerCred), [YES, YES, YES]),
+        (traits_of!(net::pipe::Sender), [YES, YES, YES]),
+        (traits_of!(net::pipe::Receiver), [YES, YES, YES]),
     ]);
 }
 
@@ -357,6 +374,9 @@ fn futures_of_functions_are_send() {
     }
     is_send(|| net::TcpStream::connect("127.0.0.1:1"));
     is_send(|| net::TcpListener::bind("127.0.0.1:1"));
+    is_send(|| net::UdpSocket::bind("127.0.0.1:1"));
+    is_send(|| net::lookup_host("localhost:1"));
+    is_send(|| async { net::Connector::new().connect("localhost:1").await });
     is_send(|| async { stream().readable().await });
     is_send(|| async { stream().writable().await });
     is_send(|| async { stream().peek(&mut [0]).await.map(drop) });

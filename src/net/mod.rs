@@ -10,6 +10,7 @@ mod addr;
 mod backoff;
 mod datagram;
 mod descriptor;
+mod lookup;
 mod pause;
 #[cfg(unix)]
 pub mod pipe;
@@ -20,10 +21,12 @@ mod udp;
 mod unix;
 
 pub use addr::ToSocketAddrs;
+pub(crate) use lookup::Lookups;
+pub use lookup::{Resolve, Resolving, lookup_host};
 #[doc(hidden)]
 pub use stream::Connection;
 pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
-pub use tcp::{TcpListener, TcpSocket, TcpStream};
+pub use tcp::{ConnectError, Connector, TcpListener, TcpSocket, TcpStream};
 pub use udp::UdpSocket;
 #[cfg(unix)]
 pub use unix::{PeerCred, UnixDatagram, UnixListener, UnixStream};

@@ -13,8 +13,9 @@ use super::TcpStream;
 use crate::event_loop::context;
 use crate::net::ToSocketAddrs;
 use crate::net::accept::Acceptor;
-use crate::net::addr::{first_bound, resolve};
+use crate::net::addr::first_bound;
 use crate::net::descriptor::descriptor;
+use crate::net::lookup::resolve;
 
 /// Accepts TCP connections.
 ///
