@@ -6,14 +6,15 @@
 
 mod accept;
 mod addr;
-#[cfg(unix)]
 mod backoff;
 mod datagram;
 mod descriptor;
+mod idle;
 mod lookup;
 mod pause;
 #[cfg(unix)]
 pub mod pipe;
+mod server;
 mod stream;
 mod tcp;
 mod udp;
@@ -21,8 +22,12 @@ mod udp;
 mod unix;
 
 pub use addr::ToSocketAddrs;
+pub use idle::{IdleTimeout, idle_timeout};
 pub(crate) use lookup::Lookups;
 pub use lookup::{Resolve, Resolving, lookup_host};
+pub use server::{
+    AcceptError, Endings, HandlerOutput, Listener, Server, ServerBuilder, ServerHandle,
+};
 #[doc(hidden)]
 pub use stream::Connection;
 pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};

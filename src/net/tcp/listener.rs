@@ -134,6 +134,10 @@ impl TcpListener {
         self.adopt(self.acceptor.try_accept()?)
     }
 
+    pub(in crate::net) fn acceptor(&self) -> &Acceptor<mio::net::TcpListener> {
+        &self.acceptor
+    }
+
     fn adopt(
         &self,
         (stream, peer): (mio::net::TcpStream, SocketAddr),
