@@ -593,6 +593,30 @@ fn a_header_that_drips_in_is_bounded_by_a_timeout_and_holds_up_nobody() {
     });
 }
 
+/// Accepting from a socket that was shut down fails for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_listener_that_is_broken_is_reported_once_and_does_not_spin() {
+    let _alone = alone();
+    let reports = reports(async |reports| {
+        let listener = listener().await;
+        let copy = std::os::fd::AsFd::as_fd(&listener).try_clone_to_owned().unwrap();
+        let server = Server::new([listener]).start(echo);
+        rustix::net::shutdown(&copy, rustix::net::Shutdown::Both).unwrap();
+        until(|| !reports.borrow().is_empty()).await;
+        for _ in 0..10 {
+            yield_now().await;
+            let tasks = monoloop::task::all();
+            let accepting =
+                tasks.iter().find(|task| task.name().is_some_and(|n| n.starts_with("server")));
+            assert_eq!(accepting.unwrap().state(), monoloop::task::TaskState::Idle);
+        }
+        assert!(server.is_accepting());
+    });
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].contains("Invalid argument"), "{reports:?}");
+}
+
 #[cfg(target_os = "linux")]
 #[path = "net_common/exhaust.rs"]
 mod exhaust;
