@@ -88,6 +88,7 @@ fn loops_and_tasks_stay_on_their_thread() {
         (traits_of!(monoloop::JoinHandle<Pinned>), [NO, NO, YES]),
         (traits_of!(monoloop::ErrorReport), [NO, NO, YES]),
         (traits_of!(monoloop::ShutdownReport), [NO, NO, YES]),
+        (traits_of!(monoloop::Worker), [NO, NO, YES]),
         (traits_of!(monoloop::OnCtrlC), [YES, YES, YES]),
         (traits_of!(monoloop::Interrupted), [YES, YES, YES]),
         (traits_of!(task::Builder), [NO, NO, YES]),
@@ -142,6 +143,10 @@ fn handles_errors_and_names_go_everywhere() {
         (traits_of!(monoloop::Handle), [YES, YES, YES]),
         (traits_of!(monoloop::WorkGuard), [YES, YES, YES]),
         (traits_of!(monoloop::LoopClosed), [YES, YES, YES]),
+        (traits_of!(monoloop::Workers<u8>), [YES, YES, YES]),
+        (traits_of!(monoloop::Workers<Single>), [YES, YES, YES]),
+        (traits_of!(monoloop::WorkersBuilder), [YES, YES, YES]),
+        (traits_of!(monoloop::WorkerError), [YES, YES, YES]),
         // A payload is `Send` and need not be `Sync`; errors are asked to be both.
         (traits_of!(monoloop::JoinError), [YES, YES, YES]),
         (traits_of!(task::TaskId), [YES, YES, YES]),
@@ -150,6 +155,9 @@ fn handles_errors_and_names_go_everywhere() {
         (traits_of!(time::MissedTickBehavior), [YES, YES, YES]),
         (traits_of!(net::ReuniteError), [YES, YES, YES]),
         (traits_of!(net::ConnectError), [YES, YES, YES]),
+        (traits_of!(net::AcceptError), [YES, YES, YES]),
+        (traits_of!(net::Endings), [YES, YES, YES]),
+        (traits_of!(net::ServerBuilder), [YES, YES, YES]),
     ]);
 }
 
@@ -221,6 +229,17 @@ fn sockets_hold_keys_and_so_are_send() {
         (traits_of!(net::WriteHalf<'static>), [YES, YES, YES]),
         (traits_of!(net::OwnedReadHalf), [YES, YES, YES]),
         (traits_of!(net::OwnedWriteHalf), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+fn servers_stay_on_their_thread_and_wrappers_are_what_they_wrap() {
+    check(&[
+        (traits_of!(net::Server), [NO, NO, YES]),
+        (traits_of!(net::ServerHandle), [NO, NO, YES]),
+        (traits_of!(net::IdleTimeout<net::TcpStream>), [YES, YES, YES]),
+        (traits_of!(net::IdleTimeout<Local>), [NO, NO, YES]),
+        (traits_of!(net::IdleTimeout<Pinned>), [YES, YES, NO]),
     ]);
 }
 
