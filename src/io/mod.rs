@@ -6,6 +6,7 @@
 //!
 //! * [`StreamReader`] reads whole items, and loses nothing when a read is dropped half way: lines with a limit,
 //!   what any of several delimiters ends, blocks of a known length, errors that carry what came;
+//! * [`codec`] cuts frames out of a stream and puts them into one;
 //! * [`copy_bidirectional`], [`split`], [`BufStream`], and [`duplex`], a connection in memory.
 //!
 //! ```
@@ -28,6 +29,7 @@
 //! ```
 
 mod buf_stream;
+pub mod codec;
 mod copy;
 mod duplex;
 mod error;
