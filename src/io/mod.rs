@@ -7,6 +7,7 @@
 //! * [`StreamReader`] reads whole items, and loses nothing when a read is dropped half way: lines with a limit,
 //!   what any of several delimiters ends, blocks of a known length, errors that carry what came;
 //! * [`codec`] cuts frames out of a stream and puts them into one;
+//! * `AsyncFd` waits for any descriptor, where there are such (Unix);
 //! * [`copy_bidirectional`], [`split`], [`BufStream`], and [`duplex`], a connection in memory.
 //!
 //! ```
@@ -28,6 +29,8 @@
 //! # }
 //! ```
 
+#[cfg(unix)]
+mod async_fd;
 mod buf_stream;
 pub mod codec;
 mod copy;
@@ -49,6 +52,8 @@ pub use futures_lite::io::{
     Cursor, Lines, Take, empty, repeat, sink,
 };
 
+#[cfg(unix)]
+pub use async_fd::{AsyncFd, AsyncFdError, ReadyGuard, WouldBlock};
 pub use buf_stream::BufStream;
 pub use copy::{CopyBidirectional, copy, copy_bidirectional};
 pub use duplex::{DuplexStream, duplex};
