@@ -6,19 +6,20 @@
 //! ```
 //!
 //! prints one table; `cargo bench -p monoloop-peers` prints it with monoio and compio as well. What is
-//! measured stands in [`scenarios`], how in [`harness`], and what it does not prove in [`machine`].
+//! measured stands in [`scenarios`], how in [`harness`], and what it does not prove in [`columns`].
 
-mod cli;
+mod columns;
+#[cfg(target_os = "linux")]
+mod epoll;
+#[path = "../harness/mod.rs"]
 mod harness;
-mod machine;
-mod platform;
 mod runtimes;
 mod scenarios;
-mod table;
 
 use std::process::ExitCode;
 
-use harness::Column;
+use columns::{ours, peer};
+use harness::Suite;
 use runtimes::monoloop::Monoloop;
 use runtimes::smol::Smol;
 use runtimes::tokio::{InLocalRuntime, InLocalSet, Tokio};
@@ -27,12 +28,19 @@ use runtimes::tokio::{InLocalRuntime, InLocalSet, Tokio};
 const REMARK: &str = "The bars count monoio and compio too: `cargo bench -p monoloop-peers`.";
 
 fn main() -> ExitCode {
-    let columns = [
-        Column::ours::<Monoloop>(),
-        Column::peer::<Tokio<InLocalSet>>(),
-        Column::peer::<Tokio<InLocalRuntime>>(),
-        Column::peer::<Smol>(),
-        Column::epoll(),
+    let columns = vec![
+        ours::<Monoloop>(),
+        peer::<Tokio<InLocalSet>>(),
+        peer::<Tokio<InLocalRuntime>>(),
+        peer::<Smol>(),
+        columns::epoll(),
     ];
-    harness::main(&columns, REMARK)
+    Suite {
+        call: "cargo bench --bench scheduling",
+        scenarios: scenarios::SCENARIOS,
+        columns,
+        caveats: columns::CAVEATS,
+        remark: REMARK,
+    }
+    .main()
 }

@@ -5,10 +5,14 @@
 //! The slots of a home are the slab of tasks: a slot's tenant is the owner of its task, the ready queue
 //! holds slots.
 //!
+//! [`children`] gives the sub-futures of one future wakers of their own, for combinators and scopes.
+//!
 //! All `unsafe` about tasks and wakers is in this folder; its argument heads the two modules.
 
+pub(crate) mod children;
 mod info;
 mod join;
+pub(crate) mod pinned;
 pub(crate) mod task;
 pub(crate) mod wake;
 
@@ -17,12 +21,14 @@ pub(crate) use join::panic_message;
 pub use join::{AbortHandle, JoinError, JoinHandle};
 
 use std::cell::{Cell, RefCell};
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use task::{Header, Kind, Named, Payload, Place, RawJoin, Seed, TaskRef, VTable, Vacancy};
 use wake::{Home, LoopId, Pool, Popped, Release, Resident, Slot, Unpark, WakeRef};
@@ -39,6 +45,19 @@ pub(crate) enum Incident {
     Task(TaskPanic),
     /// A waker that is not ours.
     Waker(Payload),
+    /// A task gave an error that nobody receives.
+    Failure(TaskRef, Box<dyn Error>),
+    /// A poll took so long.
+    SlowPoll(TaskRef, Duration),
+    /// A clean-up took longer than the end of the loop may.
+    Overrun(TaskRef),
+}
+
+impl Incident {
+    /// Whether foreign code panicked.
+    pub(crate) fn is_panic(&self) -> bool {
+        matches!(self, Self::Task(_) | Self::Waker(_))
+    }
 }
 
 /// Who is told of incidents. It must not panic.
@@ -214,6 +233,13 @@ impl Executor {
         join
     }
 
+    /// Spawns a task of the loop's own, which is not shown.
+    pub(crate) fn spawn_internal<F: Future<Output = ()> + 'static>(&self, future: F) -> TaskRef {
+        let (task, join) = new_task(future, self.seed_of(Kind::Internal, Location::caller()));
+        self.admit(task);
+        join.task().clone()
+    }
+
     /// Spawns the task that serves what comes from elsewhere. It is not shown, and woken by `Release`s.
     pub(crate) fn spawn_control<F: Future<Output = ()> + 'static>(
         &self,
@@ -232,7 +258,7 @@ impl Executor {
     }
 
     #[inline]
-    fn seed_of(&self, kind: Kind, location: &'static Location<'static>) -> Seed {
+    pub(crate) fn seed_of(&self, kind: Kind, location: &'static Location<'static>) -> Seed {
         let id = self.last_id.get() + 1;
         self.last_id.set(id);
         Seed { id, parent: self.current_id(), location, spawned: self.now.get(), kind }
@@ -247,6 +273,21 @@ impl Executor {
         } else {
             self.place(task);
         }
+    }
+
+    /// Takes a new task in and polls it at once, inside the poll that is under way.
+    pub(crate) fn admit_eagerly(&self, task: TaskRef) {
+        if self.refusing.get() {
+            return self.refuse(task);
+        }
+        let tenant = task.clone().into_tenant();
+        let slot = self.resident.lease(tenant);
+        task.header().settle(slot);
+        let before = self.shared.current.get();
+        // SAFETY: it is the slot's tenant since just now, and not over.
+        unsafe { TaskRef::poll(tenant, slot, &self.shared) };
+        // The task below us on the stack is being polled, and so alive.
+        self.shared.current.set(before);
     }
 
     /// Gives a task a slot and its first turn.
@@ -272,7 +313,7 @@ impl Executor {
     fn current_id(&self) -> u64 {
         // SAFETY: a current task is being polled or dropped, and so alive.
         let header = self.shared.current.get().map(|header| unsafe { header.as_ref() });
-        header.map_or(0, |header| if header.kind == Kind::Task { header.id } else { 0 })
+        header.map_or(0, |header| if header.kind.is_shown() { header.id } else { 0 })
     }
 
     /// The task that is being polled or dropped; `None` inside a callback.
@@ -280,7 +321,7 @@ impl Executor {
         let header = self.shared.current.get()?;
         // SAFETY: as in `current_id`; all current headers belong to tasks of this loop.
         let task = unsafe { TaskRef::from_tenant(header.cast()) };
-        (task.kind() == Kind::Task).then_some(task)
+        task.kind().is_shown().then_some(task)
     }
 
     /// Queues what was woken from other threads, oldest wake first.
@@ -338,6 +379,43 @@ impl Executor {
         polled
     }
 
+    /// Does as [`poll_ready`](Self::poll_ready), and reports polls that took `threshold` or longer, in real time.
+    #[cold]
+    pub(crate) fn poll_ready_timed(
+        &self,
+        limit: usize,
+        threshold: Duration,
+        is_done: impl Fn() -> bool,
+    ) -> usize {
+        let mut polled = 0;
+        let mut begin = Instant::now();
+        while polled < limit {
+            let Some(popped) = self.resident.pop() else { break };
+            polled += 1;
+            if let Popped::Ready(slot, tenant) = popped {
+                self.shared.allowance.set(Self::ALLOWANCE);
+                // SAFETY: tenants leave when they are over. The count keeps the cell for the report.
+                let task = unsafe { TaskRef::from_tenant(tenant) };
+                // SAFETY: it is the slot's tenant, and not over.
+                unsafe { TaskRef::poll(tenant, slot, &self.shared) };
+                let end = Instant::now();
+                let took = end.saturating_duration_since(begin);
+                if took >= threshold && task.kind() != Kind::Internal {
+                    self.shared.current.set(None);
+                    self.shared.report(Incident::SlowPoll(task, took));
+                    begin = Instant::now();
+                } else {
+                    begin = end;
+                }
+                if is_done() {
+                    break;
+                }
+            }
+        }
+        self.shared.current.set(None);
+        polled
+    }
+
     /// Counts an operation of the running task that might succeed for ever. False: it has done enough,
     /// and must give way.
     #[inline]
@@ -358,18 +436,21 @@ impl Executor {
     }
 
     /// Drops all futures in spawn order, then what their drops spawned, and so on for some rounds; what is
-    /// spawned after that is refused. `each` is shown every task before its future goes.
+    /// spawned after that is refused. `each` is shown every task before its future goes. Only tasks that are
+    /// `meant`, that is.
     ///
     /// `is_overdue`: it took too long, so refuse from now on.
     pub(crate) fn end_all(
         &self,
+        is_meant: impl Fn(&TaskRef) -> bool,
         is_overdue: impl Fn() -> bool,
         mut each: impl FnMut(&TaskRef),
     ) -> Ended {
         self.refused.set(0);
         let (mut rounds, mut last_rounds) = (0, 0);
         loop {
-            let tasks = self.tasks();
+            let mut tasks = self.tasks();
+            tasks.retain(&is_meant);
             if tasks.is_empty() || last_rounds == Self::MAX_LAST_ROUNDS {
                 break;
             }

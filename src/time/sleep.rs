@@ -134,6 +134,12 @@ impl Sleep {
         clock::instant_at(self.deadline)
     }
 
+    /// When the sleep ends, in nanoseconds since the clock's epoch.
+    #[inline]
+    pub(super) fn nanos(&self) -> u64 {
+        self.deadline
+    }
+
     /// Returns whether the sleep was polled to its end.
     pub fn is_elapsed(&self) -> bool {
         self.state == State::Elapsed

@@ -19,12 +19,13 @@ pub fn virtual_loop() -> EventLoop {
     EventLoop::builder().virtual_time(true).build().expect("a loop")
 }
 
-/// A loop whose error reports are kept, and the reports: one line each.
+/// A loop whose error reports are kept, and the reports: one line each. Without slow polls: any is, on a busy machine.
 pub fn reporting_loop() -> (EventLoop, Log) {
     let log = Log::default();
     let reports = log.clone();
     let event_loop = EventLoop::builder()
         .on_error(move |report| reports.push(report.to_string()))
+        .slow_poll(None)
         .build()
         .expect("a loop");
     (event_loop, log)

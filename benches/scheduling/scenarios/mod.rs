@@ -13,19 +13,8 @@ mod timers;
 
 use std::time::Duration;
 
-use crate::platform;
+use crate::harness::{Bar, Scenario, Size};
 use crate::runtimes::Runtime;
-
-pub use parked::{CHILD_FLAG, print_parked_bytes};
-
-/// One row of the table.
-pub struct Scenario {
-    pub kind: Kind,
-    pub title: &'static str,
-    pub size: Size,
-    /// What is asked of monoloop, or nothing.
-    pub bar: Option<Bar>,
-}
 
 /// Which code to run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,26 +31,8 @@ pub enum Kind {
     ParkedBytes,
 }
 
-/// How many operations make a sample.
-pub enum Size {
-    /// As many as take a few milliseconds, in multiples of this number and at least ten of them.
-    Calibrated { multiple_of: u64 },
-    /// Always the same number, because the number is the point.
-    Fixed { full: u64, quick: u64, rounds: usize },
-}
-
-/// The most that monoloop may take.
-pub enum Bar {
-    /// Times the best of the other runtimes.
-    BestPeer(f64),
-    /// Times the hand-written epoll loop.
-    Epoll(f64),
-    /// In the unit of the row.
-    Absolute(f64),
-}
-
 /// The rows, in the order they are printed.
-pub const SCENARIOS: &[Scenario] = &[
+pub const SCENARIOS: &[Scenario<Kind>] = &[
     Scenario {
         kind: Kind::SpawnJoin,
         title: "spawn + join, batches of 100",
@@ -138,13 +109,13 @@ pub const SCENARIOS: &[Scenario] = &[
         kind: Kind::Echo { connections: 100 },
         title: "TCP echo of 64 B, 100 connections",
         size: Size::Calibrated { multiple_of: 1000 },
-        bar: Some(Bar::Epoll(1.05)),
+        bar: Some(Bar::Floor { times: 1.05, plus: 0.0 }),
     },
     Scenario {
         kind: Kind::ParkedBytes,
         title: "resident bytes per parked task",
-        size: Size::Fixed { full: 500_000, quick: 5_000, rounds: 3 },
-        bar: Some(Bar::Absolute(128.0)),
+        size: Size::Alone { full: 500_000, quick: 5_000, rounds: 3 },
+        bar: Some(Bar::Bytes(128.0)),
     },
 ];
 
@@ -154,7 +125,7 @@ pub const SCENARIOS: &[Scenario] = &[
 /// platform cannot tell.
 pub fn measure<R: Runtime>(kind: Kind, operations: u64) -> Option<f64> {
     if kind == Kind::ParkedBytes {
-        return parked::bytes_in_fresh_process(R::NAME, operations);
+        return parked::resident_bytes::<R>(operations);
     }
     let nanoseconds = R::block_on(async move {
         let measured = R::spawn(async move {
@@ -173,10 +144,20 @@ pub fn measure_epoll(kind: Kind, operations: u64) -> Option<f64> {
     let Kind::Echo { connections } = kind else {
         return None;
     };
-    let echo =
-        |operations| platform::epoll_echo(operations / connections, connections, echo::MESSAGE);
+    let echo = |operations| epoll_echo(operations / connections, connections);
     echo(warm_up(kind, operations))?;
     Some(echo(operations)?.as_nanos() as f64)
+}
+
+#[cfg(target_os = "linux")]
+fn epoll_echo(rounds: u64, connections: u64) -> Option<Duration> {
+    let echo = crate::epoll::echo(rounds, connections, echo::MESSAGE);
+    Some(echo.expect("sockets and epoll work"))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn epoll_echo(_rounds: u64, _connections: u64) -> Option<Duration> {
+    None
 }
 
 async fn run<R: Runtime>(kind: Kind, operations: u64) -> Option<Duration> {
@@ -195,7 +176,7 @@ async fn run<R: Runtime>(kind: Kind, operations: u64) -> Option<Duration> {
         Kind::Sleep { others } => timers::create_and_drop::<R>(operations, others).await,
         Kind::Expiry => return timers::expire::<R>(operations).await,
         Kind::Echo { connections } => echo::echo::<R>(operations / connections, connections).await,
-        Kind::ParkedBytes => unreachable!("measured in a process of its own"),
+        Kind::ParkedBytes => unreachable!("measured otherwise"),
     };
     Some(elapsed)
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::platform;
+use crate::harness::platform;
 use crate::runtimes::{Runtime, yield_by_waking};
 
 /// Sleeps between two yields. Some runtimes let a task do only so much at a stretch (tokio: 128

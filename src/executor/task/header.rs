@@ -92,8 +92,17 @@ pub(crate) enum Kind {
     Task,
     /// Runs one closure, now or later.
     Callback,
+    /// A clean-up that outlived its scope: the end of the loop waits for it.
+    Cleanup,
     /// The runtime's own: not shown.
     Internal,
+}
+
+impl Kind {
+    /// Whether users see it as a task.
+    pub(crate) fn is_shown(self) -> bool {
+        matches!(self, Self::Task | Self::Cleanup)
+    }
 }
 
 /// Metadata, state and links of a task: 64 bytes.

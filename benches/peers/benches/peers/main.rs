@@ -7,43 +7,48 @@
 //!
 //! All code but these two columns is that of the root package.
 
-#[path = "../../../scheduling/cli.rs"]
-mod cli;
+#[path = "../../../scheduling/columns.rs"]
+mod columns;
 #[cfg(target_os = "linux")]
 mod compio;
-#[path = "../../../scheduling/harness.rs"]
+#[cfg(target_os = "linux")]
+#[path = "../../../scheduling/epoll.rs"]
+mod epoll;
+#[path = "../../../harness/mod.rs"]
 mod harness;
-#[path = "../../../scheduling/machine.rs"]
-mod machine;
 #[cfg(target_os = "linux")]
 mod monoio;
-#[path = "../../../scheduling/platform/mod.rs"]
-mod platform;
 #[path = "../../../scheduling/runtimes/mod.rs"]
 mod runtimes;
 #[path = "../../../scheduling/scenarios/mod.rs"]
 mod scenarios;
-#[path = "../../../scheduling/table.rs"]
-mod table;
 
 use std::process::ExitCode;
 
-use harness::Column;
+use columns::{ours, peer};
+use harness::Suite;
 use runtimes::monoloop::Monoloop;
 use runtimes::smol::Smol;
 use runtimes::tokio::{InLocalRuntime, InLocalSet, Tokio};
 
 fn main() -> ExitCode {
-    let columns = [
-        Column::ours::<Monoloop>(),
-        Column::peer::<Tokio<InLocalSet>>(),
-        Column::peer::<Tokio<InLocalRuntime>>(),
-        Column::peer::<Smol>(),
+    let columns = vec![
+        ours::<Monoloop>(),
+        peer::<Tokio<InLocalSet>>(),
+        peer::<Tokio<InLocalRuntime>>(),
+        peer::<Smol>(),
         #[cfg(target_os = "linux")]
-        Column::peer::<monoio::Monoio>(),
+        peer::<monoio::Monoio>(),
         #[cfg(target_os = "linux")]
-        Column::peer::<compio::Compio>(),
-        Column::epoll(),
+        peer::<compio::Compio>(),
+        columns::epoll(),
     ];
-    harness::main(&columns, "The bars count all columns but the epoll loop, which has its own.")
+    Suite {
+        call: "cargo bench -p monoloop-peers",
+        scenarios: scenarios::SCENARIOS,
+        columns,
+        caveats: columns::CAVEATS,
+        remark: "The bars count all columns but the epoll loop, which has its own.",
+    }
+    .main()
 }
