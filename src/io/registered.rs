@@ -219,6 +219,17 @@ impl<S: Source> Registered<S> {
         self.attempt(direction, &mut operation).unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
     }
 
+    /// Runs `operation` once, whatever is thought of the direction: for where the kernel does not tell of all that
+    /// makes it ready.
+    #[cfg(unix)]
+    pub(crate) fn retry_io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.attempt(direction, &mut operation).unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
+    }
+
     /// `None`: it would block, and the direction is marked so.
     #[inline]
     fn attempt<R>(

@@ -133,6 +133,24 @@ pub(super) async fn resolve(target: io::Result<Target>) -> io::Result<Vec<Socket
     }
 }
 
+/// Binds the first of `addrs` that works; gives the last error, naming its address.
+pub(super) fn first_bound<T>(
+    addrs: Vec<SocketAddr>,
+    bind: impl Fn(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut last = None;
+    for addr in addrs {
+        match bind(addr) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => {
+                let text = format!("cannot bind {addr}: {error}");
+                last = Some(io::Error::new(error.kind(), text));
+            }
+        }
+    }
+    Err(last.expect("`resolve` gives at least one address"))
+}
+
 /// What the looking-up thread and the waiting task share.
 #[derive(Debug, Default)]
 struct Lookup {

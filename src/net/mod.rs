@@ -4,10 +4,26 @@
 //! But it holds only a key, so it is `Send`: libraries that ask that of a stream take it as it is.
 //! Dropping a socket closes its descriptor at once, wherever that happens.
 
+mod accept;
 mod addr;
+#[cfg(unix)]
+mod backoff;
+mod datagram;
+mod descriptor;
+mod pause;
+#[cfg(unix)]
+pub mod pipe;
+mod stream;
 mod tcp;
+mod udp;
+#[cfg(unix)]
+mod unix;
 
 pub use addr::ToSocketAddrs;
-pub use tcp::{
-    OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, TcpListener, TcpStream, WriteHalf,
-};
+#[doc(hidden)]
+pub use stream::Connection;
+pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use tcp::{TcpListener, TcpSocket, TcpStream};
+pub use udp::UdpSocket;
+#[cfg(unix)]
+pub use unix::{PeerCred, UnixDatagram, UnixListener, UnixStream};

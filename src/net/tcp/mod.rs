@@ -1,10 +1,9 @@
 //! TCP.
 
 mod listener;
-mod pause;
-mod split;
+mod socket;
 mod stream;
 
 pub use listener::TcpListener;
-pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use socket::TcpSocket;
 pub use stream::TcpStream;
