@@ -160,7 +160,8 @@ fn what_came_after_the_guard_was_made_is_not_cleared() {
             ours.readable().await.unwrap()
         };
         // An event comes while the guard is alive, of another task's doing.
-        assert_eq!((&*ours.get_ref()).read(&mut [0; 8]).unwrap(), 1);
+        let mut stream = ours.get_ref();
+        assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
         peer.write_all(b"b").unwrap();
         for _ in 0..1000 {
             yield_now().await;

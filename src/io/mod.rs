@@ -6,6 +6,7 @@
 //!
 //! * [`StreamReader`] reads whole items, and loses nothing when a read is dropped half way: lines with a limit,
 //!   what any of several delimiters ends, blocks of a known length, errors that carry what came;
+//! * [`StreamWriter`] queues what is written, sends it in the background, and tells when one should wait;
 //! * [`codec`] cuts frames out of a stream and puts them into one;
 //! * `AsyncFd` waits for any descriptor, where there are such (Unix);
 //! * [`copy_bidirectional`], [`split`], [`BufStream`], and [`duplex`], a connection in memory.
@@ -36,6 +37,7 @@ pub mod codec;
 mod copy;
 mod duplex;
 mod error;
+pub(crate) mod outgoing;
 mod read_buffer;
 mod registered;
 mod search;
@@ -58,9 +60,11 @@ pub use buf_stream::BufStream;
 pub use copy::{CopyBidirectional, copy, copy_bidirectional};
 pub use duplex::{DuplexStream, duplex};
 pub use error::{IncompleteRead, LimitOverrun, ReadError};
+pub use outgoing::{QueueError, QueueFull};
 pub use read_buffer::ReadBuffer;
 pub use split::{ReadHalf, ReuniteError, WriteHalf, split};
-pub use stream::StreamReader;
+pub(crate) use stream::Addrs;
+pub use stream::{StreamReader, StreamWriter};
 
 pub(crate) use crate::reactor::Direction;
 pub(crate) use registered::Registered;

@@ -14,6 +14,7 @@ mod pause;
 #[cfg(unix)]
 pub mod pipe;
 mod stream;
+mod streams;
 mod tcp;
 mod udp;
 #[cfg(unix)]
@@ -23,6 +24,9 @@ pub use addr::ToSocketAddrs;
 #[doc(hidden)]
 pub use stream::Connection;
 pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use streams::{StreamServer, open_connection, start_server, start_server_on};
+#[cfg(unix)]
+pub use streams::{open_unix_connection, start_unix_server};
 pub use tcp::{TcpListener, TcpSocket, TcpStream};
 pub use udp::UdpSocket;
 #[cfg(unix)]
