@@ -9,7 +9,7 @@
 //! * [`StreamWriter`] queues what is written, sends it in the background, and tells when one should wait;
 //! * [`codec`] cuts frames out of a stream and puts them into one;
 //! * `AsyncFd` waits for any descriptor, where there are such (Unix);
-//! * [`copy_bidirectional`], [`split`], [`BufStream`], and [`duplex`], a connection in memory.
+//! * [`copy_bidirectional`], [`copy_file`], [`split`], [`BufStream`], and [`duplex`], a connection in memory.
 //!
 //! ```
 //! use monoloop::io::*;
@@ -35,6 +35,7 @@ mod async_fd;
 mod buf_stream;
 pub mod codec;
 mod copy;
+mod copy_file;
 mod duplex;
 mod error;
 pub(crate) mod outgoing;
@@ -58,6 +59,8 @@ pub use futures_lite::io::{
 pub use async_fd::{AsyncFd, AsyncFdError, ReadyGuard, WouldBlock};
 pub use buf_stream::BufStream;
 pub use copy::{CopyBidirectional, copy, copy_bidirectional};
+pub(crate) use copy_file::FileCopier;
+pub use copy_file::{CopyFile, CopyFileError, copy_file};
 pub use duplex::{DuplexStream, duplex};
 pub use error::{IncompleteRead, LimitOverrun, ReadError};
 pub use outgoing::{QueueError, QueueFull};

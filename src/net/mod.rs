@@ -23,7 +23,7 @@ mod unix;
 pub use addr::ToSocketAddrs;
 #[doc(hidden)]
 pub use stream::Connection;
-pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SendFile, WriteHalf};
 pub use streams::{StreamServer, open_connection, start_server, start_server_on};
 #[cfg(unix)]
 pub use streams::{open_unix_connection, start_unix_server};
