@@ -375,8 +375,8 @@ fn futures_of_functions_are_send() {
 
 #[test]
 fn byte_streams_are_as_what_they_read_and_write() {
-    use monoloop::io;
     use monoloop::io::codec::{Framed, FramedRead, FramedWrite, LengthDelimitedCodec, LinesCodec};
+    use monoloop::{io, protocol};
 
     check(&[
         (traits_of!(io::StreamReader<u8>), [YES, YES, YES]),
@@ -408,6 +408,9 @@ fn byte_streams_are_as_what_they_read_and_write() {
         // They share a queue with a task.
         (traits_of!(io::StreamWriter), [NO, NO, YES]),
         (traits_of!(net::StreamServer), [NO, NO, YES]),
+        (traits_of!(protocol::Transport), [NO, NO, YES]),
+        (traits_of!(protocol::DatagramTransport), [NO, NO, YES]),
+        (traits_of!(protocol::AfterEof), [YES, YES, YES]),
     ]);
 }
 

@@ -16,6 +16,7 @@
 //! all waiting: its drop says so.
 
 mod error;
+mod marks;
 mod pusher;
 
 use std::cell::RefCell;
@@ -26,15 +27,11 @@ use std::task::Waker;
 
 pub(crate) use error::Failure;
 pub use error::{QueueError, QueueFull};
+pub(crate) use marks::Marks;
 pub(crate) use pusher::Pusher;
 
 use super::poll_proceed;
 use crate::sync::Notify;
-
-/// The high-water mark if nothing else is said; the low one is a quarter of it.
-const HIGH_WATER: usize = 64 * 1024;
-/// How much may wait to be sent before a write is refused, if nothing else is said.
-const CAPACITY: usize = 16 * 1024 * 1024;
 
 /// See [the module](self).
 #[derive(Debug)]
@@ -63,13 +60,6 @@ struct State {
     pusher: Option<Waker>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Marks {
-    high: usize,
-    low: usize,
-    capacity: usize,
-}
-
 /// What is wanted of the pusher, beside sending what there is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Wish {
@@ -89,7 +79,7 @@ impl Outgoing {
             state: RefCell::new(State {
                 queue: Vec::new(),
                 unsent: 0,
-                marks: Marks { high: HIGH_WATER, low: HIGH_WATER / 4, capacity: CAPACITY },
+                marks: Marks::default(),
                 is_paused: false,
                 wish: Wish::Open,
                 is_unflushed: false,
@@ -152,17 +142,15 @@ impl Outgoing {
     /// If the low one is above the high one.
     #[track_caller]
     pub(crate) fn set_marks(&self, high: usize, low: usize) {
-        assert!(low <= high, "the low-water mark, {low}, is above the high one, {high}");
         let mut state = self.state.borrow_mut();
-        (state.marks.high, state.marks.low) = (high, low);
+        state.marks.set(high, low);
         state.look_at_marks();
         drop(state);
         self.changed.notify_waiters();
     }
 
     pub(crate) fn marks(&self) -> (usize, usize) {
-        let marks = self.state.borrow().marks;
-        (marks.high, marks.low)
+        self.state.borrow().marks.both()
     }
 
     pub(crate) fn set_capacity(&self, capacity: usize) {
@@ -172,6 +160,16 @@ impl Outgoing {
     /// How many bytes were written and not yet taken by the stream.
     pub(crate) fn unsent(&self) -> usize {
         self.state.borrow().unsent
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.state.borrow().is_paused
+    }
+
+    /// Has the pusher polled.
+    pub(crate) fn nudge(&self) {
+        let pusher = self.state.borrow_mut().pusher.take();
+        wake(pusher);
     }
 
     /// Whether nothing more can be written.
@@ -224,11 +222,7 @@ impl Outgoing {
 
 impl State {
     fn look_at_marks(&mut self) {
-        if self.unsent > self.marks.high {
-            self.is_paused = true;
-        } else if self.unsent <= self.marks.low {
-            self.is_paused = false;
-        }
+        self.is_paused = self.marks.pauses(self.unsent, self.is_paused);
     }
 }
 

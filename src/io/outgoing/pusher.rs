@@ -33,6 +33,10 @@ impl<W> Pusher<W> {
         Self { stream, outgoing, sending: Vec::new(), sent: 0, end: None }
     }
 
+    pub(crate) fn stream_mut(&mut self) -> &mut W {
+        &mut self.stream
+    }
+
     /// Takes the queue in exchange for the empty buffer.
     fn take_queue(&mut self) {
         self.sending.clear();
