@@ -153,3 +153,16 @@ fn a_reset_ends_both_directions() {
         assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
     });
 }
+
+#[test]
+fn an_endless_copy_leaves_room_for_others() {
+    // Without a loop, whose budget would end the poll, too.
+    let mut copying = std::pin::pin!(copy(repeat(7).take(10 * 1024 * 1024), sink()));
+    let (wakes, waker) = Counter::new();
+    let mut polls = 1;
+    while poll_with(&mut copying, &waker).is_pending() {
+        assert_eq!(wakes.get(), polls);
+        polls += 1;
+    }
+    assert!((10..20).contains(&polls), "{polls}");
+}

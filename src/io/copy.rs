@@ -13,6 +13,8 @@ use super::poll_proceed;
 const FIRST: usize = 8 * 1024;
 /// How long a buffer becomes that is filled by each read.
 const LONGEST: usize = 64 * 1024;
+/// After so many bytes in one poll a copier gives way: beside them a turn of the loop costs nothing.
+const TURN: u64 = 1024 * 1024;
 
 /// Copies all of `reader` into `writer`, flushes it, and returns how many bytes there were. `writer` is not
 /// closed.
@@ -199,6 +201,7 @@ impl Copier {
         R: AsyncRead + ?Sized,
         W: AsyncWrite + ?Sized,
     {
+        let turn = self.written + TURN;
         loop {
             while self.start < self.end {
                 ready!(self.poll_write(writer.as_mut(), cx))?;
@@ -207,6 +210,10 @@ impl Copier {
                 return self.poll_flush(writer, cx);
             }
             ready!(poll_proceed(cx));
+            if self.written >= turn {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match self.poll_read(reader.as_mut(), cx)? {
                 Poll::Ready(()) => {}
                 Poll::Pending => {
