@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::time::Duration;
 
@@ -126,8 +127,15 @@ impl fmt::Debug for ErrorReport {
     }
 }
 
-/// Tells the hook, or stderr if there is none. A hook that panics is told of on stderr.
+/// Tells the hook, or stderr if there is none. A hook that panics is told of on stderr. Does not panic itself: what
+/// calls it is in the midst of ending a task.
 pub(super) fn report_incident(hook: Option<&ErrorHook>, incident: Incident) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(hook, incident))) {
+        discard(panic);
+    }
+}
+
+fn tell(hook: Option<&ErrorHook>, incident: Incident) {
     let report = ErrorReport::of(incident);
     match hook {
         None => print(&report),
@@ -145,12 +153,17 @@ pub(super) fn report_incident(hook: Option<&ErrorHook>, incident: Incident) {
 /// Prints one line. A user's `Display`, which may panic, is at work in it.
 fn print(report: &dyn fmt::Display) {
     match catch_unwind(AssertUnwindSafe(|| report.to_string())) {
-        Ok(text) => eprintln!("monoloop: {}", text.replace('\n', " | ")),
+        Ok(text) => print_line(&text.replace('\n', " | ")),
         Err(panic) => {
-            eprintln!("monoloop: an error cannot be shown: {}", panic_message(&*panic));
+            print_line(&format!("an error cannot be shown: {}", panic_message(&*panic)));
             discard(panic);
         }
     }
+}
+
+/// Unlike `eprintln!`, which panics where nobody reads stderr any more.
+fn print_line(line: &str) {
+    let _unread = writeln!(io::stderr(), "monoloop: {line}");
 }
 
 fn info(task: &TaskRef) -> TaskInfo {

@@ -101,6 +101,20 @@ impl Shared {
     }
 }
 
+/// While it lives, tasks are polled. Its drop resets the current task, which may be gone then: also where a panic
+/// comes through, of which none should.
+struct Polling<'a> {
+    shared: &'a Shared,
+    before: Option<NonNull<Header>>,
+}
+
+impl Drop for Polling<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.shared.current.set(self.before);
+    }
+}
+
 /// Spawns, polls and ends the tasks of one loop.
 pub(crate) struct Executor {
     shared: Rc<Shared>,
@@ -283,11 +297,10 @@ impl Executor {
         let tenant = task.clone().into_tenant();
         let slot = self.resident.lease(tenant);
         task.header().settle(slot);
-        let before = self.shared.current.get();
+        // The task below us on the stack is being polled, and so alive.
+        let _polling = Polling { shared: &self.shared, before: self.shared.current.get() };
         // SAFETY: it is the slot's tenant since just now, and not over.
         unsafe { TaskRef::poll(tenant, slot, &self.shared) };
-        // The task below us on the stack is being polled, and so alive.
-        self.shared.current.set(before);
     }
 
     /// Gives a task a slot and its first turn.
@@ -362,6 +375,7 @@ impl Executor {
     #[inline(always)]
     pub(crate) fn poll_ready(&self, limit: usize, is_done: impl Fn() -> bool) -> usize {
         let shared = &*self.shared;
+        let _polling = Polling { shared, before: None };
         let mut polled = 0;
         while polled < limit {
             let Some(popped) = self.resident.pop() else { break };
@@ -375,7 +389,6 @@ impl Executor {
                 }
             }
         }
-        shared.current.set(None);
         polled
     }
 
@@ -387,6 +400,7 @@ impl Executor {
         threshold: Duration,
         is_done: impl Fn() -> bool,
     ) -> usize {
+        let _polling = Polling { shared: &self.shared, before: None };
         let mut polled = 0;
         let mut begin = Instant::now();
         while polled < limit {
@@ -412,7 +426,6 @@ impl Executor {
                 }
             }
         }
-        self.shared.current.set(None);
         polled
     }
 
