@@ -285,7 +285,9 @@ impl Core {
             Some(Duration::ZERO) => None,
             _ => self.timers.borrow().exact_next_deadline(),
         };
-        let Some(deadline) = deadline.filter(|_| !self.remote.is_work_outstanding()) else {
+        // The end is bounded: it waits for nobody's guard.
+        let is_held = !self.ending.has_begun() && self.remote.is_work_outstanding();
+        let Some(deadline) = deadline.filter(|_| !is_held) else {
             return self.park(limit.map_or(Wait::Forever, Wait::at_most));
         };
         let awaited = self.reactor.is_awaited();

@@ -6,7 +6,8 @@
 //! loop's last look and its wait makes the wait return: nothing is lost.
 //!
 //! The second ctrl-c shall end the process though the loop is stuck, so the handler itself does that: it falls back to the
-//! default disposition while [`IS_FATAL`] is set, which the first ctrl-c does. Handlers of the registry stay installed for
+//! default disposition while [`IS_FATAL`] is set, which the first ctrl-c does, and the beginning of the run after an
+//! interrupted one clears. Handlers of the registry stay installed for
 //! the life of the process; when no loop listens any more, the flag is set too, so ctrl-c works as if we had never been.
 
 use std::future::poll_fn;
@@ -71,6 +72,14 @@ impl Drop for Listener {
             IS_FATAL.store(true, Ordering::SeqCst);
         }
         low_level::unregister(self.id);
+    }
+}
+
+/// The next ctrl-c interrupts, and only the one after it ends the process.
+pub(super) fn arm_anew() {
+    let listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if listeners.is_some_and(|count| count > 0) {
+        IS_FATAL.store(false, Ordering::SeqCst);
     }
 }
 

@@ -171,6 +171,7 @@ impl EventLoop {
     pub fn run_forever(&self) {
         let _entered = Entered::new(&self.core, "EventLoop::run_forever", Location::caller());
         self.core.executor.restore_stash();
+        let _request = self.core.ending.for_this_run();
         check(self.core.turn_until_stopped());
     }
 
@@ -290,8 +291,9 @@ impl EventLoop {
     /// Ends the loop, within the limit it was built with ([`Builder::shutdown_limit`]), and says what was left.
     /// Dropping the loop does the same, without a report.
     ///
-    /// 1. If somebody asked for the loop's token ([`CancelToken::root`](crate::task::CancelToken::root)), it is cancelled,
-    ///    and the tasks run on until all are over or the [grace period](Builder::grace) is.
+    /// 1. If somebody asked for the loop's token ([`CancelToken::root`](crate::task::CancelToken::root)), it is cancelled
+    ///    (unless an interrupt did that), and the tasks run on until all are over or the [grace period](Builder::grace) is.
+    ///    Callbacks that are due run too, but are not waited for; nor are [work guards](Handle::work_guard) heeded.
     /// 2. The tasks that are still alive are dropped, in spawn order, and what their drops spawn, in at most 16 rounds;
     ///    what is spawned after that is refused: dropped at once. From now on all calls of a [`Handle`] fail.
     /// 3. The loop runs until the clean-ups that were [`defer`](crate::task::defer())red are through, or the limit is up.

@@ -11,6 +11,9 @@ pub(super) fn listen() -> io::Result<CtrlC> {
     Ok(CtrlC)
 }
 
+/// The next ctrl-c interrupts, and only the one after it ends the process.
+pub(super) fn arm_anew() {}
+
 /// Interrupts the loop whenever ctrl-c comes.
 pub(super) async fn serve(_: CtrlC) {}
 
