@@ -574,3 +574,19 @@ fn a_stderr_that_nobody_reads_does_not_end_the_run() {
     let output = child.wait_with_output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("it ended well"), "{output:?}");
 }
+
+#[test]
+fn a_panic_that_belongs_to_no_task_is_not_laid_at_a_wakers_door() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            quiet_panic("from a closure that never ran");
+        }
+    }
+    let (event_loop, reports) = reporting_loop();
+    let bomb = Bomb;
+    event_loop.handle().call_soon_threadsafe(move || drop(bomb)).unwrap();
+    drop(event_loop);
+    let expected = "outside of tasks, something panicked: from a closure that never ran";
+    assert_eq!(reports.take(), [expected]);
+}

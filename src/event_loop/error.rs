@@ -35,6 +35,11 @@ pub enum ErrorReport {
         /// What it panicked with.
         payload: Box<dyn std::any::Any + Send>,
     },
+    /// Something panicked that belongs to no task: a destructor, say, or a closure handed over by another thread.
+    StrayPanic {
+        /// What it panicked with.
+        payload: Box<dyn std::any::Any + Send>,
+    },
     /// A task gave an error that nobody receives: it was spawned with
     /// [`spawn_detached`](crate::task::spawn_detached), or [`shield`](crate::task::shield)ed and its waiter is gone.
     TaskFailed {
@@ -65,6 +70,7 @@ impl ErrorReport {
     fn of(incident: Incident) -> Self {
         match incident {
             Incident::Waker(payload) => Self::WakerPanic { payload },
+            Incident::Stray(payload) => Self::StrayPanic { payload },
             Incident::Failure(task, error) => Self::TaskFailed { task: info(&task), error },
             Incident::SlowPoll(task, took) => Self::SlowPoll { task: info(&task), took },
             Incident::Overrun(task) => Self::ShutdownOverrun { task: info(&task) },
@@ -82,7 +88,8 @@ impl ErrorReport {
         match self {
             Self::TaskPanic { payload, .. }
             | Self::CallbackPanic { payload, .. }
-            | Self::WakerPanic { payload } => panic_message(&**payload).into(),
+            | Self::WakerPanic { payload }
+            | Self::StrayPanic { payload } => panic_message(&**payload).into(),
             Self::TaskFailed { error, .. } => error.to_string().into(),
             Self::ShutdownOverrun { .. } => "its clean-up overran the shutdown limit".into(),
             Self::SlowPoll { took, .. } => format!("it kept the loop for {took:.1?}").into(),
@@ -96,7 +103,7 @@ impl ErrorReport {
             | Self::TaskFailed { task, .. }
             | Self::ShutdownOverrun { task }
             | Self::SlowPoll { task, .. } => Some(task),
-            Self::CallbackPanic { .. } | Self::WakerPanic { .. } => None,
+            Self::CallbackPanic { .. } | Self::WakerPanic { .. } | Self::StrayPanic { .. } => None,
         }
     }
 }
@@ -110,6 +117,7 @@ impl fmt::Display for ErrorReport {
                 write!(f, "callback (from {location}) panicked: {message}")
             }
             Self::WakerPanic { .. } => write!(f, "a foreign waker panicked: {message}"),
+            Self::StrayPanic { .. } => write!(f, "outside of tasks, something panicked: {message}"),
             Self::TaskFailed { task, .. } => write!(f, "{task} failed: {message}"),
             Self::ShutdownOverrun { task } => {
                 write!(f, "{task} was dropped: {message}")
@@ -180,7 +188,7 @@ pub(crate) fn report_panic(payload: Payload) {
     let task = context::try_with(|core| core.executor.current()).flatten();
     report(match task {
         Some(task) => Incident::Task(TaskPanic { task, payload }),
-        None => Incident::Waker(payload),
+        None => Incident::Stray(payload),
     });
 }
 

@@ -45,6 +45,8 @@ pub(crate) enum Incident {
     Task(TaskPanic),
     /// A waker that is not ours.
     Waker(Payload),
+    /// What belongs to no task: a destructor, or a closure of another thread's.
+    Stray(Payload),
     /// A task gave an error that nobody receives.
     Failure(TaskRef, Box<dyn Error>),
     /// A poll took so long.
@@ -56,18 +58,24 @@ pub(crate) enum Incident {
 impl Incident {
     /// Whether foreign code panicked.
     pub(crate) fn is_panic(&self) -> bool {
-        matches!(self, Self::Task(_) | Self::Waker(_))
+        matches!(self, Self::Task(_) | Self::Waker(_) | Self::Stray(_))
     }
 }
 
 /// Who is told of incidents. It must not panic.
 pub(crate) type Reporter = dyn Fn(Incident);
 
+/// Runs a closure in none of the surroundings (task-local values and the like) that whoever runs is in. The executor
+/// knows no more of them.
+pub(crate) type Outside = fn(&mut dyn FnMut());
+
 /// The part of an executor that tasks reach by themselves, through their slot.
 pub(crate) struct Shared {
     /// The task whose future is being polled or dropped.
     current: Cell<Option<NonNull<Header>>>,
     reporter: Rc<Reporter>,
+    /// Where destructors of tasks run that somebody else ends.
+    outside: Outside,
     /// How many aborts are on the stack.
     nested_aborts: Cell<u32>,
     /// How many drops of refused futures are on the stack.
@@ -136,10 +144,11 @@ impl Executor {
     /// So many rounds more are gone through while refusing.
     const MAX_LAST_ROUNDS: usize = 4;
 
-    pub(crate) fn new(unparker: Arc<dyn Unpark>, reporter: Rc<Reporter>) -> Self {
+    pub(crate) fn new(unparker: Arc<dyn Unpark>, reporter: Rc<Reporter>, outside: Outside) -> Self {
         let shared = Rc::new(Shared {
             current: Cell::new(None),
             reporter,
+            outside,
             nested_aborts: Cell::new(0),
             nested_refusals: Cell::new(0),
             deferred_aborts: RefCell::new(Vec::new()),
