@@ -69,7 +69,8 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping this before the child was ready aborts the child. After that, it is a child like any other.
+    /// Dropping this before the child was ready aborts the child. After that it is a child like any other; its value is
+    /// lost if this was not polled since.
     ///
     /// # Errors
     ///
@@ -116,22 +117,25 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
         });
         let child = make(Ready { handshake: Rc::clone(&handshake) });
         let handle = self.try_spawn(child).map_err(|_| StartError::Refused)?;
-        let mut starting = AbortUnready { handle, is_ready: false };
-        let value = poll_fn(|cx| handshake.poll(cx)).await;
+        let mut starting = AbortUnready { handle, handshake, is_ready: false };
+        let value = poll_fn(|cx| starting.handshake.poll(cx)).await;
         starting.is_ready = value.is_some();
         value.ok_or(StartError::NotReady)
     }
 }
 
-/// Aborts a child that nobody waits for any more.
-struct AbortUnready<U> {
+/// Aborts a child that nobody waits for any more, unless it has said that it is ready.
+struct AbortUnready<U, V> {
     handle: GroupHandle<U>,
+    handshake: Rc<Handshake<V>>,
+    /// Its value was taken.
     is_ready: bool,
 }
 
-impl<U> Drop for AbortUnready<U> {
+impl<U, V> Drop for AbortUnready<U, V> {
     fn drop(&mut self) {
-        if !self.is_ready {
+        let unheard = self.handshake.value.take();
+        if !self.is_ready && unheard.is_none() {
             self.handle.abort();
         }
     }
@@ -157,3 +161,9 @@ impl fmt::Display for StartError {
 }
 
 impl Error for StartError {}
+
+impl From<StartError> for std::io::Error {
+    fn from(error: StartError) -> Self {
+        Self::other(error)
+    }
+}
