@@ -3,9 +3,11 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
+use std::thread;
 
 use crate::event_loop::context;
 use crate::executor::Incident;
+use crate::executor::task::discard;
 
 /// Wakes one. No borrow may be held: a foreign waker is foreign code.
 pub(super) fn wake(waker: Option<Waker>) {
@@ -13,17 +15,24 @@ pub(super) fn wake(waker: Option<Waker>) {
 }
 
 /// Wakes all, in order. A panic goes to the error hook of the loop that runs here; where none runs, the first one
-/// goes to the caller, after all were woken.
+/// goes to the caller, after all were woken, unless this thread is panicking already.
 pub(super) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     let mut first: Option<Box<dyn Any + Send>> = None;
     for waker in wakers {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
             let unreported = report(payload);
-            first = first.or(unreported);
+            if first.is_none() {
+                first = unreported;
+            } else {
+                discard(unreported);
+            }
         }
     }
-    if let Some(payload) = first {
-        resume_unwind(payload);
+    match first {
+        // A guard that is dropped by a panic wakes others: a second panic would end the process.
+        Some(payload) if thread::panicking() => discard(payload),
+        Some(payload) => resume_unwind(payload),
+        None => {}
     }
 }
 
