@@ -54,6 +54,20 @@ impl<'env> Crew<'env> {
         &mut self.household
     }
 
+    /// The body panicked before there was a future of it.
+    pub(super) fn begin_failed<F>(
+        &mut self,
+        payload: Box<dyn Any + Send>,
+        body: Pin<&mut Option<F>>,
+    ) {
+        let mut household = self.household.take();
+        {
+            let _at = household::enter(&mut household);
+            self.end(payload, body);
+        }
+        self.household = household;
+    }
+
     /// Polls who was woken. Ready when all are through, and their clean-ups.
     pub(super) fn poll<F: Future>(
         &mut self,

@@ -27,6 +27,7 @@ pub use child::ScopeHandle;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Waker;
@@ -89,9 +90,13 @@ where
     let mut crew = Crew::new(Rc::clone(&shared));
     let made = {
         let _at = household::enter(crew.household());
-        body(Scope { shared })
+        catch_unwind(AssertUnwindSafe(|| body(Scope { shared })))
     };
-    let mut body = pin!(Some(made));
+    let (made, panic) = made.map_or_else(|panic| (None, Some(panic)), |made| (Some(made), None));
+    let mut body = pin!(made);
+    if let Some(panic) = panic {
+        crew.begin_failed(panic, body.as_mut());
+    }
     let mut output = None;
     poll_fn(|cx| crew.poll(cx, body.as_mut(), &mut output)).await;
     crew.resume_panic();
