@@ -85,6 +85,13 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
     report
 }
 
+/// Drops all tasks of a loop that is not current, and refuses calls from other threads.
+pub(super) fn end_abruptly(core: &Core) {
+    core.remote.close(core);
+    core.ending.stop_adopting();
+    core.executor.end_all(|_| true, || false, |_| {});
+}
+
 fn refused(core: &Core, ended: &[Ended]) -> usize {
     ended.iter().map(|ended| ended.refused).sum::<usize>() + core.ending.refused()
 }
