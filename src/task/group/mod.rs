@@ -34,13 +34,13 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use slab::Slab;
 
 use super::AbortHandle;
 use super::household::{self, Household};
-use super::wake::wake;
+use super::wake::Waiter;
 use crate::event_loop;
 use crate::event_loop::context;
 use crate::executor;
@@ -136,7 +136,7 @@ where
     };
     let mut body = pin!(body);
     poll_fn(|cx| {
-        inner.watch(cx);
+        inner.waiter.register(cx);
         if inner.phase.get() >= Phase::Ending {
             return Poll::Ready(());
         }
@@ -182,7 +182,7 @@ struct Inner<T, E> {
     verdict: RefCell<Verdict<T, E>>,
     household: Rc<Household>,
     /// Who awaits the group.
-    waiter: Cell<Option<Waker>>,
+    waiter: Waiter,
 }
 
 /// A child that is not gone.
@@ -399,7 +399,7 @@ impl<T, E> Inner<T, E> {
             spawned: Cell::new(0),
             verdict: RefCell::new(Verdict { panic: None, errors: Vec::new(), value: None }),
             household: Household::open(),
-            waiter: Cell::new(None),
+            waiter: Waiter::default(),
         }
     }
 
@@ -423,7 +423,7 @@ impl<T, E> Inner<T, E> {
         };
         drop(entry);
         if is_last && self.phase.get() != Phase::Open {
-            wake(self.waiter.take());
+            self.waiter.wake();
         }
     }
 
@@ -469,7 +469,7 @@ impl<T, E> Inner<T, E> {
         }
         self.phase.set(Phase::Ending);
         self.abort_members();
-        wake(self.waiter.take());
+        self.waiter.wake();
     }
 
     /// Aborts all members, in spawn order. One that is being polled further down the stack goes when it next waits.
@@ -486,16 +486,9 @@ impl<T, E> Inner<T, E> {
         }
     }
 
-    /// Keeps the waker of who awaits the group.
-    fn watch(&self, cx: &Context<'_>) {
-        // Foreign code, with nothing borrowed.
-        let new = cx.waker().clone();
-        drop(self.waiter.replace(Some(new)));
-    }
-
     /// Ready when all members and clean-ups are through.
     fn poll_through(&self, cx: &Context<'_>) -> Poll<()> {
-        self.watch(cx);
+        self.waiter.register(cx);
         let is_tidy = self.household.poll_empty(cx).is_ready();
         // Clean-ups may spawn members, and members defer clean-ups.
         if is_tidy && self.members.borrow().is_empty() { Poll::Ready(()) } else { Poll::Pending }
@@ -536,7 +529,7 @@ impl<T, E> Drop for AbortAll<T, E> {
             discard(errors);
             discard(value);
         }
-        drop(inner.waiter.take());
+        inner.waiter.clear();
         inner.household.close();
     }
 }

@@ -5,17 +5,17 @@ use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::{GroupHandle, TaskGroup};
-use crate::task::wake::wake;
+use crate::task::wake::Waiter;
 
 /// What passes between a child that starts and who waits for it.
 struct Handshake<V> {
     value: Cell<Option<V>>,
     /// Nothing more will come.
     is_over: Cell<bool>,
-    waiter: Cell<Option<Waker>>,
+    waiter: Waiter,
 }
 
 /// Says that a child is ready; given to it by [`TaskGroup::start`]. Dropped unused, it says that it will not be.
@@ -44,7 +44,7 @@ impl<V> Ready<V> {
 impl<V> Drop for Ready<V> {
     fn drop(&mut self) {
         self.handshake.is_over.set(true);
-        wake(self.handshake.waiter.take());
+        self.handshake.waiter.wake();
     }
 }
 
@@ -57,8 +57,7 @@ impl<V> fmt::Debug for Ready<V> {
 impl<V> Handshake<V> {
     fn poll(&self, cx: &Context<'_>) -> Poll<Option<V>> {
         if !self.is_over.get() {
-            let new = cx.waker().clone();
-            drop(self.waiter.replace(Some(new)));
+            self.waiter.register(cx);
         }
         if self.is_over.get() { Poll::Ready(self.value.take()) } else { Poll::Pending }
     }
@@ -113,7 +112,7 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
         let handshake = Rc::new(Handshake {
             value: Cell::new(None),
             is_over: Cell::new(false),
-            waiter: Cell::new(None),
+            waiter: Waiter::default(),
         });
         let child = make(Ready { handshake: Rc::clone(&handshake) });
         let handle = self.try_spawn(child).map_err(|_| StartError::Refused)?;

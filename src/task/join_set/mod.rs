@@ -14,14 +14,14 @@ use std::future::{Future, poll_fn};
 use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use futures_core::{FusedStream, Stream};
 use slab::Slab;
 
 use self::gate::Gate;
 use self::tracked::Tracked;
-use super::wake::wake;
+use super::wake::Waiter;
 use super::{AbortHandle, JoinError, JoinHandle, TaskId};
 use crate::event_loop::context;
 use crate::executor;
@@ -62,7 +62,7 @@ struct Shared<T> {
     /// The members whose futures are gone, in that order.
     over: RefCell<VecDeque<usize>>,
     spawned: Cell<u64>,
-    waiter: Cell<Option<Waker>>,
+    waiter: Waiter,
     /// `None`: no limit.
     gate: Option<Gate>,
 }
@@ -108,7 +108,7 @@ impl<T: 'static> JoinSet<T> {
             members: RefCell::default(),
             over: RefCell::default(),
             spawned: Cell::new(0),
-            waiter: Cell::new(None),
+            waiter: Waiter::default(),
             gate,
         };
         Self { shared: Rc::new(shared) }
@@ -208,9 +208,7 @@ impl<T: 'static> JoinSet<T> {
         if self.is_empty() {
             return Poll::Ready(None);
         }
-        // Foreign code, with nothing borrowed. A task that it ends is over when we ask again.
-        let new = cx.waker().clone();
-        drop(self.shared.waiter.replace(Some(new)));
+        self.shared.waiter.register(cx);
         if let Some(next) = self.try_next() {
             return Poll::Ready(Some(next));
         }
@@ -302,11 +300,11 @@ impl<T: 'static> JoinSet<T> {
         self.abort_all();
         poll_fn(|cx| {
             self.discard_over();
-            if self.is_empty() {
-                return Poll::Ready(());
+            if !self.is_empty() {
+                self.shared.waiter.register(cx);
+                self.discard_over();
             }
-            drop(self.shared.waiter.replace(Some(cx.waker().clone())));
-            Poll::Pending
+            if self.is_empty() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
@@ -349,7 +347,7 @@ impl<T> Shared<T> {
         // A set that is gone keeps no members.
         if self.members.borrow().contains(key) {
             self.over.borrow_mut().push_back(key);
-            wake(self.waiter.take());
+            self.waiter.wake();
         }
     }
 
@@ -370,7 +368,7 @@ impl<T> Shared<T> {
 
 impl<T> Drop for JoinSet<T> {
     fn drop(&mut self) {
-        drop(self.shared.waiter.take());
+        self.shared.waiter.clear();
         let handles = self.shared.take_members();
         // All are aborted before an output's drop may panic.
         for handle in &handles {

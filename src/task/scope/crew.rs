@@ -77,7 +77,7 @@ impl<'env> Crew<'env> {
     ) -> Poll<()> {
         self.routes.begin(cx);
         // Whoever is spawned from elsewhere wakes us; in here `take_in` sees it.
-        drop(self.shared.waiter.replace(None));
+        self.shared.waiter.clear();
         self.take_in();
         let mut household = self.household.take();
         {
@@ -191,9 +191,8 @@ impl<'env> Crew<'env> {
         if is_body_over && self.shared.alive.get() == 0 && household.poll_empty(cx).is_ready() {
             return Poll::Ready(());
         }
-        let waiter = cx.waker().clone();
-        drop(self.shared.waiter.replace(Some(waiter)));
-        // Cloning a foreign waker is foreign code, and may have spawned.
+        self.shared.waiter.register(cx);
+        // Foreign code, which may have spawned.
         if !self.shared.newcomers.borrow().is_empty() {
             cx.waker().wake_by_ref();
         }
@@ -210,7 +209,7 @@ impl<'env> Crew<'env> {
 impl Drop for Crew<'_> {
     fn drop(&mut self) {
         self.shared.is_closed.set(true);
-        drop(self.shared.waiter.replace(None));
+        self.shared.waiter.clear();
         self.drop_children();
         if let Some(payload) = self.panic.take() {
             event_loop::report_panic(payload);

@@ -30,12 +30,11 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Waker;
 
 use self::child::Child;
 use self::crew::Crew;
 use super::household;
-use super::wake::wake;
+use super::wake::Waiter;
 
 /// Runs a body that spawns children which may borrow from outside the scope, and waits for all of them.
 ///
@@ -117,7 +116,7 @@ struct Shared<'env> {
     /// No child is taken any more.
     is_closed: Cell<bool>,
     /// Who awaits the scope. `None` while it is polled.
-    waiter: Cell<Option<Waker>>,
+    waiter: Waiter,
 }
 
 impl<'env> Scope<'env> {
@@ -152,7 +151,7 @@ impl<'env> Scope<'env> {
         let (child, handle) = Child::new(future);
         self.shared.newcomers.borrow_mut().push(child);
         self.shared.alive.set(self.shared.alive.get() + 1);
-        wake(self.shared.waiter.take());
+        self.shared.waiter.wake();
         handle
     }
 
@@ -188,7 +187,7 @@ impl<'env> Shared<'env> {
             newcomers: RefCell::default(),
             alive: Cell::new(0),
             is_closed: Cell::new(false),
-            waiter: Cell::new(None),
+            waiter: Waiter::default(),
         }
     }
 
