@@ -159,7 +159,7 @@ impl Children {
                 Some(Woken::Child(index, slot)) => {
                     return Some((index as usize, ChildWaker::Slot(slot.waker())));
                 }
-                Some(Woken::Left(index)) => self.vacate(index),
+                Some(Woken::Left(index)) => index.into_iter().for_each(|index| self.vacate(index)),
                 Some(Woken::Nobody) => self.left = 0,
                 None => self.lose_route(),
             }
@@ -182,7 +182,7 @@ impl Children {
                 Some(Popped::Child(index, waker)) => {
                     return Some((index as usize, ChildWaker::Shared(waker)));
                 }
-                Some(Popped::Left(index)) => self.vacate(index),
+                Some(Popped::Left(index)) => index.into_iter().for_each(|index| self.vacate(index)),
                 None => self.left = 0,
             }
             if self.left == 0 {
@@ -253,21 +253,21 @@ impl Children {
     /// A child is over. Its wakes do nothing from now on, and its index is not given out again.
     #[inline]
     pub(crate) fn retire(&mut self, index: usize) {
-        self.dismiss(index);
+        self.dismiss(index, true);
     }
 
     /// A child is over. Its wakes do nothing from now on, and [`insert`](Self::insert) may give its index to
     /// another child.
     #[inline]
     pub(crate) fn remove(&mut self, index: usize) {
-        if !self.dismiss(index) {
+        if !self.dismiss(index, false) {
             self.vacate(index as u32);
         }
     }
 
     /// True: the index may not be used again now.
     #[inline]
-    fn dismiss(&mut self, index: usize) -> bool {
+    fn dismiss(&mut self, index: usize, for_good: bool) -> bool {
         debug_assert!(index < self.len(), "child {index} of {}", self.len);
         let index = index as u32;
         if index >= self.fresh {
@@ -276,8 +276,8 @@ impl Children {
         }
         match &self.route {
             // Lost: this index is not used again, which costs nothing.
-            Route::Slots(kin) => kin.dismiss(index).unwrap_or(true),
-            Route::Shared(shared) => shared.dismiss(index),
+            Route::Slots(kin) => kin.dismiss(index, for_good).unwrap_or(true),
+            Route::Shared(shared) => shared.dismiss(index, for_good),
             Route::Unknown => true,
         }
     }

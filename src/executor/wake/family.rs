@@ -65,7 +65,7 @@ struct Members {
     parent: Option<&'static Slot>,
     /// The children's slots, by index.
     slots: Vec<&'static Slot>,
-    /// Children that were woken, by index: those whose slots are `Queued` or `Leaving`, each once. It has room
+    /// Children that were woken, by index: those whose slots are `Queued`, `Leaving` or `Retiring`, each once. It has room
     /// for as many as there are slots.
     ready: ReadyQueue<u32>,
 }
@@ -198,28 +198,33 @@ impl Kin {
             let Some(child) = members.ready.pop_front() else { return Woken::Nobody };
             let slot = members.slots[child as usize];
             // SAFETY: this thread holds the home.
-            unsafe {
-                if slot.mark.get() == Mark::Leaving {
-                    slot.mark.set(Mark::Deaf);
-                    return Woken::Left(child);
-                }
-                slot.mark.set(Mark::Child);
+            let mark = unsafe { slot.mark.get() };
+            let is_over = matches!(mark, Mark::Leaving | Mark::Retiring);
+            // SAFETY: as above.
+            unsafe { slot.mark.set(if is_over { Mark::Deaf } else { Mark::Child }) };
+            if is_over {
+                return Woken::Left((mark == Mark::Leaving).then_some(child));
             }
             Woken::Child(child, slot)
         })
     }
 
     /// A child is over: wakes of its slot do nothing. True: it is still in the queue, and its index may not be
-    /// given to another child before it came out.
+    /// given to another child before it came out; or never, if it goes `for_good`.
     #[inline]
-    pub(crate) fn dismiss(self, child: u32) -> Option<bool> {
+    pub(crate) fn dismiss(self, child: u32, for_good: bool) -> Option<bool> {
         self.with(|members| {
             let slot = members.slots.get(child as usize)?;
             // SAFETY: this thread holds the home.
             let mark = unsafe { slot.mark.get() };
-            let is_queued = matches!(mark, Mark::Queued | Mark::Leaving);
+            let is_queued = !matches!(mark, Mark::Child | Mark::Deaf);
+            let new = match is_queued {
+                false => Mark::Deaf,
+                true if for_good => Mark::Retiring,
+                true => Mark::Leaving,
+            };
             // SAFETY: as above.
-            unsafe { slot.mark.set(if is_queued { Mark::Leaving } else { Mark::Deaf }) };
+            unsafe { slot.mark.set(new) };
             Some(is_queued)
         })?
     }
@@ -258,8 +263,8 @@ impl Kin {
 pub(crate) enum Woken {
     /// A child that was woken.
     Child(u32, &'static Slot),
-    /// The index of a child that is over.
-    Left(u32),
+    /// A child that is over, by its index if that may be used again.
+    Left(Option<u32>),
     /// The queue is empty.
     Nobody,
 }
