@@ -11,6 +11,7 @@ mod executor;
 pub mod future;
 pub mod io;
 pub mod net;
+pub mod protocol;
 mod reactor;
 pub mod sync;
 pub mod task;

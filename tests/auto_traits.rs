@@ -411,3 +411,70 @@ fn futures_of_functions_are_send() {
         time::timeout(std::time::Duration::ZERO, task::yield_now()).await
     });
 }
+
+#[test]
+fn byte_streams_are_as_what_they_read_and_write() {
+    use monoloop::io::codec::{Framed, FramedRead, FramedWrite, LengthDelimitedCodec, LinesCodec};
+    use monoloop::{io, protocol};
+
+    check(&[
+        (traits_of!(io::StreamReader<u8>), [YES, YES, YES]),
+        (traits_of!(io::StreamReader<Local>), [NO, NO, YES]),
+        (traits_of!(io::StreamReader<Pinned>), [YES, YES, NO]),
+        (traits_of!(io::BufStream<io::DuplexStream>), [YES, YES, YES]),
+        (traits_of!(io::DuplexStream), [YES, YES, YES]),
+        (traits_of!(io::ReadHalf<u8>), [YES, YES, YES]),
+        (traits_of!(io::ReadHalf<Single>), [YES, YES, YES]),
+        (traits_of!(io::WriteHalf<u8>), [YES, YES, YES]),
+        (traits_of!(io::WriteHalf<Local>), [NO, NO, YES]),
+        (traits_of!(io::ReadBuffer), [YES, YES, YES]),
+        (traits_of!(io::CopyBidirectional<'static, u8, u8>), [YES, YES, YES]),
+        (traits_of!(io::CopyBidirectional<'static, Local, u8>), [NO, NO, YES]),
+        (traits_of!(io::CopyFile<'static, u8>), [YES, YES, YES]),
+        (traits_of!(io::CopyFile<'static, Local>), [NO, NO, YES]),
+        (traits_of!(io::CopyFileError), [YES, YES, YES]),
+        (traits_of!(net::SendFile<'static>), [YES, YES, YES]),
+        (traits_of!(FramedRead<u8, LinesCodec>), [YES, YES, YES]),
+        (traits_of!(FramedRead<Local, LinesCodec>), [NO, NO, YES]),
+        (traits_of!(FramedWrite<u8, LengthDelimitedCodec>), [YES, YES, YES]),
+        (traits_of!(Framed<u8, LinesCodec>), [YES, YES, YES]),
+        (traits_of!(Framed<u8, Local>), [NO, NO, YES]),
+        (traits_of!(io::IncompleteRead), [YES, YES, YES]),
+        (traits_of!(io::LimitOverrun), [YES, YES, YES]),
+        (traits_of!(io::ReadError), [YES, YES, YES]),
+        (traits_of!(io::QueueError), [YES, YES, YES]),
+        (traits_of!(io::QueueFull), [YES, YES, YES]),
+        // They share a queue with a task.
+        (traits_of!(io::StreamWriter), [NO, NO, YES]),
+        (traits_of!(net::StreamServer), [NO, NO, YES]),
+        (traits_of!(protocol::Transport), [NO, NO, YES]),
+        (traits_of!(protocol::DatagramTransport), [NO, NO, YES]),
+        (traits_of!(protocol::AfterEof), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+#[cfg(unix)]
+fn descriptors_are_as_what_owns_them() {
+    use monoloop::io::{AsyncFd, AsyncFdError, ReadyGuard, WouldBlock};
+    use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+    struct LocalFd(OwnedFd, Local);
+
+    impl AsFd for LocalFd {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            let _ = &self.1;
+            self.0.as_fd()
+        }
+    }
+
+    check(&[
+        (traits_of!(AsyncFd<OwnedFd>), [YES, YES, YES]),
+        (traits_of!(AsyncFd<BorrowedFd<'static>>), [YES, YES, YES]),
+        (traits_of!(AsyncFd<LocalFd>), [NO, NO, YES]),
+        (traits_of!(AsyncFdError<OwnedFd>), [YES, YES, YES]),
+        (traits_of!(AsyncFdError<LocalFd>), [NO, NO, YES]),
+        (traits_of!(ReadyGuard<'static, OwnedFd>), [YES, YES, YES]),
+        (traits_of!(WouldBlock), [YES, YES, YES]),
+    ]);
+}

@@ -16,6 +16,7 @@ mod pause;
 pub mod pipe;
 mod server;
 mod stream;
+mod streams;
 mod tcp;
 mod udp;
 #[cfg(unix)]
@@ -30,7 +31,10 @@ pub use server::{
 };
 #[doc(hidden)]
 pub use stream::Connection;
-pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SendFile, WriteHalf};
+pub use streams::{StreamServer, open_connection, start_server, start_server_on};
+#[cfg(unix)]
+pub use streams::{open_unix_connection, start_unix_server};
 pub use tcp::{ConnectError, Connector, TcpListener, TcpSocket, TcpStream};
 pub use udp::UdpSocket;
 #[cfg(unix)]

@@ -13,6 +13,7 @@
 mod halves;
 mod methods;
 mod raw;
+mod send_file;
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::task::{Context, Poll};
@@ -22,6 +23,8 @@ pub(super) use halves::halves;
 pub use halves::{Connection, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub(super) use methods::{async_read, async_write, read_methods, write_methods};
 pub(super) use raw::{RawRead, RawWrite};
+pub use send_file::SendFile;
+pub(super) use send_file::Target;
 
 impl<S: RawRead> Registered<S> {
     #[inline]
