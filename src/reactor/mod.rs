@@ -30,6 +30,7 @@
 )]
 mod precise;
 mod source;
+mod waiters;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -44,8 +45,9 @@ use mio::{Events, Interest, Registry, Token};
 use slab::Slab;
 
 use crate::executor::wake::{Unpark, WakeRef};
-pub(crate) use source::{Direction, WaiterId};
+pub(crate) use source::Direction;
 use source::{Readied, Source};
+pub(crate) use waiters::WaiterId;
 
 /// Events taken from the kernel at once. What does not fit stays there for the next wait.
 const EVENTS: usize = 1024;

@@ -4,6 +4,7 @@ use std::mem;
 
 use mio::event::Event;
 
+use super::waiters::{WaiterId, Waiters};
 use crate::executor::wake::WakeRef;
 
 /// Which way bytes go.
@@ -12,10 +13,6 @@ pub(crate) enum Direction {
     Read,
     Write,
 }
-
-/// Identifies one of many waiters of a direction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct WaiterId(u32);
 
 /// A registered source: two sides, one for each direction.
 #[derive(Debug)]
@@ -51,8 +48,7 @@ pub(super) struct Side {
     is_closed: bool,
     /// The last one who polled. Others that polled before are not woken.
     poller: Option<WakeRef>,
-    /// Those who each want to be woken, first come first.
-    waiters: Vec<(WaiterId, WakeRef)>,
+    waiters: Waiters,
     last_waiter: u32,
     /// How often an event made it ready; wraps.
     events: u32,
@@ -60,7 +56,7 @@ pub(super) struct Side {
 
 impl Side {
     fn new(is_ready: bool) -> Self {
-        let (poller, waiters) = (None, Vec::new());
+        let (poller, waiters) = (None, Waiters::default());
         Self { is_ready, is_closed: false, poller, waiters, last_waiter: 0, events: 0 }
     }
 
@@ -111,19 +107,17 @@ impl Side {
     pub(super) fn add_waiter(&mut self, waker: WakeRef) -> WaiterId {
         self.last_waiter = self.last_waiter.wrapping_add(1);
         let id = WaiterId(self.last_waiter);
-        self.waiters.push((id, waker));
+        self.waiters.push(id, waker);
         id
     }
 
     /// Gives what the waiter had, or `None` if it was woken.
     pub(super) fn swap_waiter(&mut self, id: WaiterId, waker: WakeRef) -> Option<WakeRef> {
-        let (_, kept) = self.waiters.iter_mut().find(|(waiter, _)| *waiter == id)?;
-        Some(mem::replace(kept, waker))
+        self.waiters.swap(id, waker)
     }
 
     pub(super) fn remove_waiter(&mut self, id: WaiterId) -> Option<WakeRef> {
-        let index = self.waiters.iter().position(|(waiter, _)| *waiter == id)?;
-        Some(self.waiters.remove(index).1)
+        self.waiters.remove(id)
     }
 }
 
@@ -162,7 +156,7 @@ impl Readied {
 #[derive(Debug, Default)]
 pub(super) struct Woken {
     poller: Option<WakeRef>,
-    waiters: Vec<(WaiterId, WakeRef)>,
+    waiters: Waiters,
 }
 
 impl Woken {
@@ -171,8 +165,6 @@ impl Woken {
         if let Some(poller) = self.poller {
             wake(poller);
         }
-        if !self.waiters.is_empty() {
-            self.waiters.into_iter().for_each(|(_, waiter)| wake(waiter));
-        }
+        self.waiters.for_each(wake);
     }
 }
