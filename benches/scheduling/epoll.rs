@@ -54,7 +54,8 @@ where
         for event in &events {
             let index = event.data.u64() as usize;
             // Of room to write it is told whenever the other end has read: no reason to read.
-            let is_readable = event.flags.intersects(EventFlags::IN | EventFlags::RDHUP);
+            let flags = event.flags;
+            let is_readable = flags.intersects(EventFlags::IN | EventFlags::RDHUP);
             if is_readable && ends[index].advance()? {
                 running -= 1;
             }
