@@ -60,7 +60,7 @@ impl RateLimiter {
     ///
     /// If it is zero.
     #[track_caller]
-    pub const fn with_burst(mut self, burst: u32) -> Self {
+    pub fn with_burst(mut self, burst: u32) -> Self {
         assert!(burst > 0, "a bucket holds one token at least");
         self.burst = burst;
         self
