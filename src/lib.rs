@@ -8,6 +8,7 @@ pub mod event_loop;
 #[allow(unsafe_code)]
 // wake slots and task cells: the argument heads `executor::wake` and `executor::task`
 mod executor;
+pub mod future;
 pub mod io;
 pub mod net;
 mod reactor;
@@ -18,8 +19,8 @@ mod timer;
 
 #[doc(inline)]
 pub use event_loop::{
-    Builder, CallHandle, ErrorReport, EventLoop, Handle, LoopClosed, ShutdownReport, WorkGuard,
-    call_at, call_later, call_soon, run,
+    Builder, CallHandle, ErrorReport, EventLoop, Handle, Interrupted, LoopClosed, OnCtrlC,
+    ShutdownReport, WorkGuard, call_at, call_later, call_soon, run,
 };
 #[cfg(feature = "macros")]
 pub use monoloop_macros::{main, test};

@@ -1,12 +1,12 @@
 //! Which public types are `Send`, `Sync` and `Unpin`: exactly.
 
 use std::cell::Cell;
-use std::future::Pending;
+use std::future::{Pending, Ready};
 use std::marker::PhantomPinned;
 use std::rc::Rc;
 
 use monoloop::sync::{broadcast, mpsc, oneshot, queue, remote, watch};
-use monoloop::{net, sync, task, time};
+use monoloop::{future, net, sync, task, time};
 
 /// Neither `Send` nor `Sync`.
 type Local = Rc<()>;
@@ -88,8 +88,51 @@ fn loops_and_tasks_stay_on_their_thread() {
         (traits_of!(monoloop::JoinHandle<Pinned>), [NO, NO, YES]),
         (traits_of!(monoloop::ErrorReport), [NO, NO, YES]),
         (traits_of!(monoloop::ShutdownReport), [NO, NO, YES]),
+        (traits_of!(monoloop::OnCtrlC), [YES, YES, YES]),
+        (traits_of!(monoloop::Interrupted), [YES, YES, YES]),
         (traits_of!(task::Builder), [NO, NO, YES]),
         (traits_of!(task::TaskInfo), [NO, NO, YES]),
+    ]);
+}
+
+#[test]
+fn structure_stays_on_its_thread() {
+    check(&[
+        (traits_of!(task::TaskGroup<u8, u8>), [NO, NO, YES]),
+        (traits_of!(task::GroupHandle<u8>), [NO, NO, YES]),
+        (traits_of!(task::GroupHandle<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::Ready<u8>), [NO, NO, YES]),
+        (traits_of!(task::Scope<'static>), [NO, NO, YES]),
+        (traits_of!(task::ScopeHandle<u8>), [NO, NO, YES]),
+        (traits_of!(task::ScopeHandle<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::JoinSet<u8>), [NO, NO, YES]),
+        (traits_of!(task::JoinSet<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::CancelToken), [NO, NO, YES]),
+        (traits_of!(task::Cancelled), [NO, NO, YES]),
+        (traits_of!(task::DropGuard), [NO, NO, YES]),
+        (traits_of!(task::RunUntilCancelled<Pending<u8>>), [NO, NO, YES]),
+        (traits_of!(task::RunUntilCancelled<Pinned>), [NO, NO, NO]),
+        (traits_of!(task::AbortOnDrop<u8>), [NO, NO, YES]),
+        (traits_of!(task::AbortOnDrop<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::Shield<u8, std::io::Error>), [NO, NO, YES]),
+        (traits_of!(task::Deferred<Ready<()>>), [NO, NO, YES]),
+        (traits_of!(task::Finally<Ready<()>, Ready<()>>), [NO, NO, YES]),
+        (traits_of!(task::Eager<u8>), [NO, NO, YES]),
+        (traits_of!(task::EagerJoin<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::Scoped<Ready<()>>), [NO, NO, YES]),
+        (traits_of!(task::Scoped<Pinned>), [NO, NO, NO]),
+        (traits_of!(task::Inherit<Ready<()>>), [NO, NO, YES]),
+        (traits_of!(task::Inherit<Pinned>), [NO, NO, NO]),
+        // The key is a static: what it stands for is somewhere else.
+        (traits_of!(task::LocalKey<Local>), [YES, YES, YES]),
+        (traits_of!(task::LocalUnset), [YES, YES, YES]),
+        // As what they hold.
+        (traits_of!(task::GroupError<u8>), [YES, YES, YES]),
+        (traits_of!(task::GroupError<Local>), [NO, NO, YES]),
+        (traits_of!(task::Refused<Ready<()>>), [YES, YES, YES]),
+        (traits_of!(task::Refused<Pinned>), [YES, YES, NO]),
+        (traits_of!(task::MemberError), [YES, YES, YES]),
+        (traits_of!(task::StartError), [YES, YES, YES]),
     ]);
 }
 
@@ -120,6 +163,48 @@ fn leaf_futures_hold_keys_and_so_are_send() {
         (traits_of!(time::Timeout<Local>), [NO, NO, YES]),
         (traits_of!(time::Timeout<Single>), [YES, NO, YES]),
         (traits_of!(time::Timeout<Pinned>), [YES, YES, NO]),
+    ]);
+}
+
+/// Wherever their futures may go, they may: what they hold of the loop is keys.
+#[test]
+fn combinators_are_as_their_futures() {
+    type Many<F> = std::vec::IntoIter<F>;
+    check(&[
+        (traits_of!(future::Gather<Many<Pending<u8>>>), [YES, YES, YES]),
+        (traits_of!(future::Gather<Many<Pending<Local>>>), [NO, NO, YES]),
+        (traits_of!(future::Gather<Many<Ready<Single>>>), [YES, NO, YES]),
+        // The futures are on the heap.
+        (traits_of!(future::Gather<Many<Ready<Pinned>>>), [YES, YES, YES]),
+        (traits_of!(future::GatherLimited<Many<Pending<u8>>>), [YES, YES, YES]),
+        (traits_of!(future::GatherLimited<Many<Pending<Local>>>), [NO, NO, YES]),
+        (traits_of!(future::TryGather<Many<Pending<Result<u8, u8>>>, u8, u8>), [YES, YES, YES]),
+        (
+            traits_of!(future::TryGatherLimited<Many<Pending<Result<u8, u8>>>, u8, u8>),
+            [YES, YES, YES],
+        ),
+        (traits_of!(future::AsCompleted<Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::AsCompleted<Pending<Local>>), [NO, NO, YES]),
+        (traits_of!(future::Next<'static, Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::Wait<'static, Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::Until<Local>), [YES, YES, YES]),
+        (traits_of!(future::Race<Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::FirstOk<Pending<Result<u8, u8>>, u8>), [YES, YES, YES]),
+        (traits_of!(future::StaggeredRace<Many<Pending<Result<u8, u8>>>, u8>), [YES, YES, YES]),
+        // In place, and so pinned if their futures are.
+        (traits_of!(future::tuple::Gather2<Pending<u8>, u8, Pending<u8>, u8>), [YES, YES, YES]),
+        (traits_of!(future::tuple::Gather2<Pinned, u8, Local, u8>), [NO, NO, NO]),
+        (traits_of!(future::tuple::TryGather1<Pending<u8>, u8, u8>), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+fn promises_and_shared_futures_stay_on_their_thread() {
+    check(&[
+        (traits_of!(future::Promise<u8>), [NO, NO, YES]),
+        (traits_of!(future::Promised<Pinned>), [NO, NO, YES]),
+        (traits_of!(future::Shared<Pending<u8>>), [NO, NO, YES]),
+        (traits_of!(future::BrokenPromise), [YES, YES, YES]),
     ]);
 }
 

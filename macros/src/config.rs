@@ -13,6 +13,8 @@ pub(crate) struct Config {
     runtime: Option<TokenStream>,
     /// The calls on the loop's builder, in the order written.
     settings: Vec<Setting>,
+    /// Whether ctrl-c shall interrupt the run.
+    pub(crate) is_interruptible: bool,
     /// The arguments met so far, to notice one that comes twice.
     seen: Vec<String>,
 }
@@ -38,13 +40,16 @@ enum Kind {
     Path,
     /// `true` or `false`, or nothing, which means `true`.
     Flag,
+    /// As [`Flag`](Self::Flag); decides which of the loop's methods runs the body.
+    Switch,
     /// An integer literal.
     Integer,
 }
 
 /// All arguments there are.
-const KNOWN: [(&str, Kind); 4] = [
+const KNOWN: [(&str, Kind); 5] = [
     ("crate", Kind::Path),
+    ("ctrl_c", Kind::Switch),
     ("virtual_time", Kind::Flag),
     ("poll_budget", Kind::Integer),
     ("io_interval", Kind::Integer),
@@ -83,6 +88,10 @@ impl Config {
                 return Ok(());
             }
             Kind::Flag => argument.flag()?,
+            Kind::Switch => {
+                self.is_interruptible = is_word(&argument.flag()?, "true");
+                return Ok(());
+            }
             Kind::Integer => argument.integer()?,
         };
         self.settings.push(Setting { method: argument.name, value });

@@ -107,11 +107,19 @@ fn inner_function(function: &Function) -> TokenStream {
 
 /// `::monoloop::EventLoop::builder() .. .build().expect("..").run(name())`
 fn run_on_new_loop(name: &Ident, config: Config) -> TokenStream {
-    let mut tokens = config.runtime();
+    let runtime = config.runtime();
+    let is_interruptible = config.is_interruptible;
+    let mut tokens = runtime.clone();
     tokens.extend(code("::EventLoop::builder()"));
+    if is_interruptible {
+        let mut interrupt = runtime;
+        interrupt.extend(code("::OnCtrlC::Interrupt"));
+        tokens.extend(code(".on_ctrl_c"));
+        tokens.extend([TokenTree::from(Group::new(Delimiter::Parenthesis, interrupt))]);
+    }
     tokens.extend(config.into_settings().into_iter().flat_map(setting));
     tokens.extend(code(".build().expect(\"the event loop can be set up\")."));
-    tokens.extend(run(name));
+    tokens.extend(run(if is_interruptible { "run_or_exit" } else { "run" }, name));
     tokens
 }
 
@@ -123,16 +131,16 @@ fn setting(setting: Setting) -> TokenStream {
     call
 }
 
-/// `run(name())`, all of it at the place of the name: there the main task was spawned, as far as
+/// `run(name())`, or another method of the loop; all of it at the place of the name: there the main task was spawned, as far as
 /// anybody who lists tasks is concerned.
-fn run(name: &Ident) -> TokenStream {
+fn run(method: &str, name: &Ident) -> TokenStream {
     let parentheses = |content: TokenStream| {
         let mut group = Group::new(Delimiter::Parenthesis, content);
         group.set_span(name.span());
         TokenTree::from(group)
     };
     let future = [name.clone().into(), parentheses(TokenStream::new())];
-    [TokenTree::from(Ident::new("run", name.span())), parentheses(future.into_iter().collect())]
+    [TokenTree::from(Ident::new(method, name.span())), parentheses(future.into_iter().collect())]
         .into_iter()
         .collect()
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::EventLoop;
 use super::core::{Config, Core};
 use super::error::ErrorReport;
+use super::interrupt::OnCtrlC;
 
 /// Sets a loop up; made by [`EventLoop::builder`].
 ///
@@ -39,13 +40,17 @@ impl Builder {
                 io_interval: 256,
                 shutdown_limit: Duration::from_secs(10),
                 virtual_time: false,
+                grace: Duration::from_secs(3),
+                slow_poll: cfg!(all(debug_assertions, not(miri)))
+                    .then_some(Duration::from_millis(100)),
+                on_ctrl_c: OnCtrlC::Default,
                 on_error: None,
             },
         }
     }
 
-    /// Sets who is told of failures that nobody awaits: a panic of a detached task, a panicking callback.
-    /// By default they are printed to stderr, one line each.
+    /// Sets who is told of failures that nobody awaits: a panic of a detached task, a panicking callback, and the
+    /// others that [`ErrorReport`] lists. By default they are printed to stderr, one line each.
     ///
     /// The hook runs on the loop's thread, from wherever the failure came to light. If it panics, both
     /// failures are printed to stderr.
@@ -69,10 +74,35 @@ impl Builder {
         self
     }
 
-    /// Sets how long the end of the loop may go on dropping tasks whose drops spawn further tasks. Default:
-    /// 10 s. After that, or after 16 rounds, what is spawned is refused: dropped at once.
+    /// Sets how long the end of the loop may take: the grace period, dropping tasks whose drops spawn further tasks,
+    /// and the clean-ups that were [`defer`](crate::task::defer())red. Default: 10 s. After that, or after 16 rounds of
+    /// drops, what is spawned is refused: dropped at once.
     pub fn shutdown_limit(mut self, limit: Duration) -> Self {
         self.config.shutdown_limit = limit;
+        self
+    }
+
+    /// Sets how long tasks have to end by themselves once the loop's token
+    /// ([`CancelToken::root`](crate::task::CancelToken::root)) was cancelled: the main future after an interrupt, and
+    /// the others at the end of the loop. Default: 3 s. At the end of the loop it counts against the shutdown limit,
+    /// and nobody waits if nobody ever asked for the token.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.config.grace = grace;
+        self
+    }
+
+    /// Sets what ctrl-c does. Default: what it does without a loop, it ends the process.
+    pub fn on_ctrl_c(mut self, on_ctrl_c: OnCtrlC) -> Self {
+        self.config.on_ctrl_c = on_ctrl_c;
+        self
+    }
+
+    /// Sets how long a single poll may take before it is reported to the error hook
+    /// ([`ErrorReport::SlowPoll`]); `None`: polls are not timed. Default: 100 ms in builds with debug assertions (not under Miri), `None`
+    /// in others, since it costs a reading of the clock per poll.
+    #[doc(alias = "slow_callback_duration")]
+    pub fn slow_poll(mut self, threshold: impl Into<Option<Duration>>) -> Self {
+        self.config.slow_poll = threshold.into();
         self
     }
 
@@ -104,6 +134,9 @@ impl fmt::Debug for Builder {
             .field("io_interval", &self.config.io_interval)
             .field("shutdown_limit", &self.config.shutdown_limit)
             .field("virtual_time", &self.config.virtual_time)
+            .field("grace", &self.config.grace)
+            .field("slow_poll", &self.config.slow_poll)
+            .field("on_ctrl_c", &self.config.on_ctrl_c)
             .finish_non_exhaustive()
     }
 }

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock::{Clock, saturating_nanos};
+use super::ctrl_c;
+use super::ending::Ending;
 use super::error::{ErrorHook, report_incident};
 use super::handle::{Remote, serve_remote};
+use super::interrupt::OnCtrlC;
 use super::pace::Pace;
 use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Reporter};
@@ -29,6 +32,9 @@ pub(super) struct Config {
     pub(super) io_interval: u32,
     pub(super) shutdown_limit: Duration,
     pub(super) virtual_time: bool,
+    pub(super) grace: Duration,
+    pub(super) slow_poll: Option<Duration>,
+    pub(super) on_ctrl_c: OnCtrlC,
     pub(super) on_error: Option<Rc<ErrorHook>>,
 }
 
@@ -45,8 +51,13 @@ pub(crate) struct Core {
     pub(super) remote: Arc<Remote>,
     pub(super) pace: Pace,
     pub(super) shutdown_limit: Duration,
-    /// How many incidents were reported.
-    incidents: Rc<Cell<usize>>,
+    /// How long tasks have to end by themselves after the loop's token was cancelled.
+    pub(super) grace: Duration,
+    /// Polls that take so long are reported. `None`: polls are not timed.
+    slow_poll: Option<Duration>,
+    pub(super) ending: Ending,
+    /// How many panics were reported.
+    panics: Rc<Cell<usize>>,
     /// No I/O came within the grace period, and none was asked for since.
     io_is_quiet: Cell<bool>,
     /// Sleeps in the wheel that are short, and so must end on time.
@@ -57,15 +68,22 @@ pub(crate) struct Core {
 
 impl Core {
     pub(super) fn new(config: Config) -> io::Result<Rc<Self>> {
+        let ctrl_c = match config.on_ctrl_c {
+            OnCtrlC::Interrupt if !config.virtual_time => Some(ctrl_c::listen()?),
+            _ => None,
+        };
         let clock = Clock::new(config.virtual_time);
         let reactor = Reactor::new()?;
-        let incidents = Rc::new(Cell::new(0));
-        let reporter = reporter(config.on_error, Rc::clone(&incidents));
+        let panics = Rc::new(Cell::new(0));
+        let reporter = reporter(config.on_error, Rc::clone(&panics));
         let executor = Executor::new(reactor.unparker(), reporter);
         executor.set_now(clock.read());
         let remote = Arc::new(Remote::new(executor.loop_id()));
         let control = executor.spawn_control(serve_remote(Arc::clone(&remote)));
         remote.set_control(control);
+        if let Some(ctrl_c) = ctrl_c {
+            executor.spawn_internal(ctrl_c::serve(ctrl_c));
+        }
         Ok(Rc::new(Self {
             executor,
             reactor,
@@ -76,7 +94,10 @@ impl Core {
             remote,
             pace: Pace::new(config.poll_budget, config.io_interval),
             shutdown_limit: config.shutdown_limit,
-            incidents,
+            grace: config.grace,
+            slow_poll: config.slow_poll,
+            ending: Ending::new(),
+            panics,
             io_is_quiet: Cell::new(false),
             short_timers: Cell::new(0),
             entered_by: Cell::new(("nothing", Location::caller())),
@@ -96,8 +117,17 @@ impl Core {
         self.executor.loop_id()
     }
 
-    pub(super) fn incidents(&self) -> usize {
-        self.incidents.get()
+    pub(super) fn panics(&self) -> usize {
+        self.panics.get()
+    }
+
+    /// Polls ready tasks, as [`Executor::poll_ready`] does; with a stopwatch if that was asked for.
+    #[inline(always)]
+    fn poll_ready(&self, limit: usize, is_done: impl Fn() -> bool) -> usize {
+        match self.slow_poll {
+            None => self.executor.poll_ready(limit, is_done),
+            Some(threshold) => self.executor.poll_ready_timed(limit, threshold, is_done),
+        }
     }
 
     /// One turn: the five steps of the module's docs. Waits for at most `limit` when nothing is ready;
@@ -106,12 +136,12 @@ impl Core {
         self.executor.receive();
         self.fire_timers();
         let ready = self.executor.ready_len();
-        let polled = self.executor.poll_ready(ready.min(self.pace.stretch()), || false);
+        let polled = self.poll_ready(ready.min(self.pace.stretch()), || false);
         self.pace.count(polled);
         if self.executor.ready_len() == 0 { self.wait(limit) } else { self.look_around() }
     }
 
-    /// Turns until `is_done`, which is asked after each poll.
+    /// Turns until `is_done`, which is asked whenever a task is over.
     ///
     /// Step 3 goes on with tasks that became ready in it, up to the next look at the clock: no timer can be
     /// due before that, and the order is the same as if further turns polled them.
@@ -120,7 +150,7 @@ impl Core {
         loop {
             self.executor.receive();
             self.fire_timers();
-            let polled = self.executor.poll_ready(self.pace.stretch(), &is_done);
+            let polled = self.poll_ready(self.pace.stretch(), &is_done);
             self.pace.count(polled);
             if is_done() {
                 return Ok(());
@@ -154,11 +184,45 @@ impl Core {
         }
     }
 
+    /// Turns until `is_done`, which is asked before each wait, and now and then while tasks are ready.
+    pub(super) fn turn_until_seen(&self, is_done: impl Fn() -> bool) -> io::Result<()> {
+        while !is_done() {
+            self.executor.receive();
+            self.fire_timers();
+            let polled = self.poll_ready(self.pace.stretch(), || false);
+            self.pace.count(polled);
+            if self.executor.ready_len() > 0 {
+                self.look_around()?;
+            } else if !is_done() {
+                self.wait(None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns until nothing is ready, no timer is due and no I/O has come, without waiting for any of them.
+    pub(super) fn turn_until_stalled(&self) -> io::Result<()> {
+        loop {
+            self.executor.receive();
+            self.fire_timers();
+            self.poll_all_ready()?;
+            if self.executor.ready_len() > 0 {
+                self.look_around()?;
+                continue;
+            }
+            self.poll_io(Wait::NotAtAll)?;
+            self.executor.receive();
+            if self.executor.ready_len() == 0 && !self.is_timer_due() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Polls all that is ready now, looking around as often as is due.
     fn poll_all_ready(&self) -> io::Result<()> {
         let mut left = self.executor.ready_len();
         loop {
-            let polled = self.executor.poll_ready(left.min(self.pace.stretch()), || false);
+            let polled = self.poll_ready(left.min(self.pace.stretch()), || false);
             self.pace.count(polled);
             left -= polled;
             if left == 0 || polled == 0 {
@@ -391,14 +455,15 @@ impl Core {
                 TimerKey::from_bits(key).into_iter().for_each(|key| self.remove_timer(key));
             }
             Release::Source(key) => self.reactor.forget(SourceKey::from_bits(key)),
+            Release::Family(kin) => kin.dissolve(),
         }
     }
 }
 
-/// Counts incidents and passes them to the hook.
-fn reporter(hook: Option<Rc<ErrorHook>>, count: Rc<Cell<usize>>) -> Rc<Reporter> {
+/// Counts panics and passes all incidents to the hook.
+fn reporter(hook: Option<Rc<ErrorHook>>, panics: Rc<Cell<usize>>) -> Rc<Reporter> {
     Rc::new(move |incident: Incident| {
-        count.set(count.get() + 1);
+        panics.set(panics.get() + usize::from(incident.is_panic()));
         report_incident(hook.as_deref(), incident);
     })
 }

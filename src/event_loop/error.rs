@@ -1,10 +1,13 @@
 //! What goes wrong where no caller is there to be told.
 
+use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::time::Duration;
 
 use super::context;
-use crate::executor::task::{Kind, discard};
+use crate::executor::task::{Kind, Payload, TaskRef, discard};
 use crate::executor::{Incident, TaskInfo, TaskPanic, panic_message};
 
 /// A failure that nobody awaits, as given to [`Builder::on_error`](super::Builder::on_error).
@@ -31,6 +34,27 @@ pub enum ErrorReport {
         /// What it panicked with.
         payload: Box<dyn std::any::Any + Send>,
     },
+    /// A task gave an error that nobody receives: it was spawned with
+    /// [`spawn_detached`](crate::task::spawn_detached), or [`shield`](crate::task::shield)ed and its waiter is gone.
+    TaskFailed {
+        /// The task.
+        task: TaskInfo,
+        /// What it gave.
+        error: Box<dyn Error>,
+    },
+    /// A clean-up ([`defer`](crate::task::defer())) was not through when the shutdown limit was, and was dropped.
+    ShutdownOverrun {
+        /// The clean-up; its spawn site is where it was deferred.
+        task: TaskInfo,
+    },
+    /// A task or callback kept the loop for long in a single poll; see
+    /// [`Builder::slow_poll`](super::Builder::slow_poll).
+    SlowPoll {
+        /// Who it was.
+        task: TaskInfo,
+        /// For how long, in real time.
+        took: Duration,
+    },
 }
 
 /// The hook that is told of failures nobody awaits.
@@ -40,23 +64,38 @@ impl ErrorReport {
     fn of(incident: Incident) -> Self {
         match incident {
             Incident::Waker(payload) => Self::WakerPanic { payload },
+            Incident::Failure(task, error) => Self::TaskFailed { task: info(&task), error },
+            Incident::SlowPoll(task, took) => Self::SlowPoll { task: info(&task), took },
+            Incident::Overrun(task) => Self::ShutdownOverrun { task: info(&task) },
             Incident::Task(TaskPanic { task, payload }) => match task.kind() {
                 Kind::Callback => Self::CallbackPanic { location: task.location(), payload },
-                Kind::Task | Kind::Internal => {
-                    let now =
-                        context::try_with(|core| core.executor.now()).unwrap_or(task.spawned());
-                    Self::TaskPanic { task: TaskInfo::of(&task, now), payload }
+                Kind::Task | Kind::Cleanup | Kind::Internal => {
+                    Self::TaskPanic { task: info(&task), payload }
                 }
             },
         }
     }
 
-    /// Returns the panic's text, or a stand-in if it has none.
-    pub fn message(&self) -> &str {
+    /// Returns what was wrong, as text: of a panic its message, or a stand-in if it has none.
+    pub fn message(&self) -> Cow<'_, str> {
         match self {
             Self::TaskPanic { payload, .. }
             | Self::CallbackPanic { payload, .. }
-            | Self::WakerPanic { payload } => panic_message(&**payload),
+            | Self::WakerPanic { payload } => panic_message(&**payload).into(),
+            Self::TaskFailed { error, .. } => error.to_string().into(),
+            Self::ShutdownOverrun { .. } => "its clean-up overran the shutdown limit".into(),
+            Self::SlowPoll { took, .. } => format!("it kept the loop for {took:.1?}").into(),
+        }
+    }
+
+    /// Returns the task it is about, if it is about one.
+    pub fn task(&self) -> Option<&TaskInfo> {
+        match self {
+            Self::TaskPanic { task, .. }
+            | Self::TaskFailed { task, .. }
+            | Self::ShutdownOverrun { task }
+            | Self::SlowPoll { task, .. } => Some(task),
+            Self::CallbackPanic { .. } | Self::WakerPanic { .. } => None,
         }
     }
 }
@@ -70,6 +109,13 @@ impl fmt::Display for ErrorReport {
                 write!(f, "callback (from {location}) panicked: {message}")
             }
             Self::WakerPanic { .. } => write!(f, "a foreign waker panicked: {message}"),
+            Self::TaskFailed { task, .. } => write!(f, "{task} failed: {message}"),
+            Self::ShutdownOverrun { task } => {
+                write!(f, "{task} was dropped: {message}")
+            }
+            Self::SlowPoll { task, took } => {
+                write!(f, "{task} kept the loop for {took:.1?} in one poll")
+            }
         }
     }
 }
@@ -84,22 +130,53 @@ impl fmt::Debug for ErrorReport {
 pub(super) fn report_incident(hook: Option<&ErrorHook>, incident: Incident) {
     let report = ErrorReport::of(incident);
     match hook {
-        None => eprintln!("monoloop: {report}"),
+        None => print(&report),
         Some(hook) => {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(&report))) {
-                eprintln!("monoloop: {report}");
-                eprintln!("monoloop: the error hook panicked too: {}", panic_message(&*panic));
+                print(&report);
+                print(&format_args!("the error hook panicked too: {}", panic_message(&*panic)));
                 discard(panic);
             }
         }
     }
-    discard_report(report);
+    discard(report);
 }
 
-fn discard_report(report: ErrorReport) {
-    match report {
-        ErrorReport::TaskPanic { payload, .. }
-        | ErrorReport::CallbackPanic { payload, .. }
-        | ErrorReport::WakerPanic { payload } => discard(payload),
+/// Prints one line. A user's `Display`, which may panic, is at work in it.
+fn print(report: &dyn fmt::Display) {
+    match catch_unwind(AssertUnwindSafe(|| report.to_string())) {
+        Ok(text) => eprintln!("monoloop: {}", text.replace('\n', " | ")),
+        Err(panic) => {
+            eprintln!("monoloop: an error cannot be shown: {}", panic_message(&*panic));
+            discard(panic);
+        }
+    }
+}
+
+fn info(task: &TaskRef) -> TaskInfo {
+    TaskInfo::of(task, context::try_with(|core| core.executor.now()).unwrap_or(task.spawned()))
+}
+
+/// Reports an error that nobody receives; on stderr where no loop is current.
+pub(crate) fn report_failure(task: &TaskRef, error: Box<dyn Error>) {
+    report(Incident::Failure(task.clone(), error));
+}
+
+/// Reports a panic that came to light in the running task, or in none.
+pub(crate) fn report_panic(payload: Payload) {
+    let task = context::try_with(|core| core.executor.current()).flatten();
+    report(match task {
+        Some(task) => Incident::Task(TaskPanic { task, payload }),
+        None => Incident::Waker(payload),
+    });
+}
+
+fn report(incident: Incident) {
+    let mut incident = Some(incident);
+    context::try_with(|core| {
+        core.executor.shared().report(incident.take().expect("put there above"));
+    });
+    if let Some(incident) = incident {
+        report_incident(None, incident);
     }
 }

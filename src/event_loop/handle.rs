@@ -227,6 +227,19 @@ impl Handle {
         Ok(())
     }
 
+    /// Does what ctrl-c does under [`OnCtrlC::Interrupt`](super::OnCtrlC): cancels the loop's token
+    /// ([`CancelToken::root`](crate::task::CancelToken::root)), and has
+    /// [`EventLoop::run_interruptible`](super::EventLoop::run_interruptible) drop its future after the grace period. For a
+    /// program's own signals, or a button.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopClosed`] if the loop is gone.
+    #[track_caller]
+    pub fn interrupt(&self) -> Result<(), LoopClosed> {
+        self.submit(|core, _| core.ending.interrupt())
+    }
+
     /// Returns whether the loop is gone, or about to go.
     pub fn is_closed(&self) -> bool {
         self.remote.is_closed()

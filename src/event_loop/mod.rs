@@ -14,9 +14,11 @@
 //! # Ends
 //!
 //! [`run`] makes a loop, runs a future to its end, and then shuts the loop down. [`EventLoop::run`]
-//! leaves other tasks as they are, for the next run; dropping the loop, or [`EventLoop::shutdown`], drops
-//! them: in spawn order, then what their drops spawned, in at most 16 rounds. After that, whatever is
-//! spawned is dropped at once.
+//! leaves other tasks as they are, for the next run. Dropping the loop, or [`EventLoop::shutdown`], asks them to end,
+//! drops them, and runs the clean-ups they deferred, all within a limit.
+//!
+//! Ctrl-c ends the process, unless [`Builder::on_ctrl_c`] says that it shall end the run: see
+//! [`EventLoop::run_interruptible`].
 //!
 //! # Hosts
 //!
@@ -30,8 +32,12 @@ mod callback;
 pub(crate) mod clock;
 pub(crate) mod context;
 mod core;
+#[cfg_attr(not(unix), path = "ctrl_c/elsewhere.rs")]
+mod ctrl_c;
+mod ending;
 mod error;
 mod handle;
+mod interrupt;
 mod pace;
 mod shutdown;
 
@@ -47,10 +53,13 @@ pub use builder::Builder;
 pub use callback::{CallHandle, call_at, call_later, call_soon};
 pub use error::ErrorReport;
 pub use handle::{Handle, LoopClosed, WorkGuard};
+pub use interrupt::{Interrupted, OnCtrlC};
 pub use shutdown::ShutdownReport;
 
 use self::context::Entered;
 pub(crate) use self::core::Core;
+pub(crate) use self::ending::Adopted;
+pub(crate) use self::error::{report_failure, report_panic};
 use crate::executor::JoinHandle;
 use crate::executor::task::{Outcome, RawJoin};
 use crate::time::Sleep;
@@ -143,13 +152,10 @@ impl EventLoop {
     ) -> F::Output {
         let _entered = Entered::new(&self.core, what, location);
         self.core.executor.restore_stash();
+        let _request = self.core.ending.for_this_run();
         let main = Main::spawn(&self.core, future, location);
         check(self.core.turn_until(|| main.join.task().is_over()));
-        match main.join.take() {
-            Some(Outcome::Done(output)) => output,
-            Some(Outcome::Panicked(payload)) => resume_unwind(payload),
-            Some(Outcome::Aborted) | None => unreachable!("nobody else has the main task's handle"),
-        }
+        main.output().expect("nobody else has the main task's handle")
     }
 
     /// Runs until [`Handle::stop`] is called. Can be called again.
@@ -166,10 +172,39 @@ impl EventLoop {
         check(self.core.turn_until_stopped());
     }
 
+    /// Runs until nothing can make progress by itself: no task is ready, no timer is due and no I/O has come. Does not
+    /// wait for any of them, and a virtual clock stands still.
+    ///
+    /// For tests that look at what tasks wait for, and for hosts.
+    ///
+    /// # Panics
+    ///
+    /// If a loop runs on this thread already, naming both places, and if asking for I/O fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event_loop = monoloop::EventLoop::new().unwrap();
+    /// let quick = event_loop.spawn(monoloop::yield_now());
+    /// let stuck = event_loop.spawn(std::future::pending::<()>());
+    /// event_loop.run_until_stalled();
+    /// assert!(quick.is_finished() && !stuck.is_finished());
+    /// ```
+    #[doc(alias = "wait_all_tasks_blocked")]
+    #[track_caller]
+    pub fn run_until_stalled(&self) {
+        let _entered = Entered::new(&self.core, "EventLoop::run_until_stalled", Location::caller());
+        self.core.executor.restore_stash();
+        check(self.core.turn_until_stalled());
+    }
+
     /// Makes one turn, for a host that has a loop of its own: waits for at most `limit` if nothing is
     /// ready (`None`: for as long as it takes). Gives whether more is ready: call it again at once.
     ///
     /// If it gives false, something from another thread, or I/O, makes the loop's descriptor readable.
+    ///
+    /// Under a virtual clock a turn that finds nothing ready jumps to the next deadline, or by `limit` if that
+    /// is less; with no deadline to jump to, it waits in real time.
     ///
     /// # Errors
     ///
@@ -202,7 +237,8 @@ impl EventLoop {
         Ok(is_ready || !self.core.executor.park())
     }
 
-    /// Returns when the loop must be turned though nothing else happens: its next deadline.
+    /// Returns when the loop must be turned though nothing else happens: its next deadline. The deadlines of
+    /// tasks that were aborted since the last turn count until their removal in the next one.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.core.next_deadline().map(clock::instant_at)
     }
@@ -249,11 +285,15 @@ impl EventLoop {
         self.core.clock.instant()
     }
 
-    /// Ends the loop: drops the tasks that are still alive, and says what was left.
-    ///
-    /// They are dropped in spawn order. What their drops spawn is dropped too, in at most 16 rounds; what
-    /// is spawned after that is refused: dropped at once. From now on all calls of a [`Handle`] fail.
+    /// Ends the loop, within the limit it was built with ([`Builder::shutdown_limit`]), and says what was left.
     /// Dropping the loop does the same, without a report.
+    ///
+    /// 1. If somebody asked for the loop's token ([`CancelToken::root`](crate::task::CancelToken::root)), it is cancelled,
+    ///    and the tasks run on until all are over or the [grace period](Builder::grace) is.
+    /// 2. The tasks that are still alive are dropped, in spawn order, and what their drops spawn, in at most 16 rounds;
+    ///    what is spawned after that is refused: dropped at once. From now on all calls of a [`Handle`] fail.
+    /// 3. The loop runs until the clean-ups that were [`defer`](crate::task::defer())red are through, or the limit is up.
+    /// 4. Clean-ups that are not through are dropped and reported, and what is left besides.
     ///
     /// # Panics
     ///
@@ -261,10 +301,25 @@ impl EventLoop {
     #[doc(alias = "close")]
     #[track_caller]
     pub fn shutdown(self) -> ShutdownReport {
-        let _entered = Entered::new(&self.core, "EventLoop::shutdown", Location::caller());
-        let mut dropped = Vec::new();
-        let report = shutdown::end(&self.core, |task| dropped.push(task));
-        ShutdownReport { dropped, ..report }
+        let limit = self.core.shutdown_limit;
+        self.shutdown_at(limit, Location::caller())
+    }
+
+    /// Ends the loop as [`shutdown`](Self::shutdown) does, within another limit.
+    ///
+    /// # Panics
+    ///
+    /// If a loop runs on this thread, naming both places.
+    #[doc(alias = "shutdown_default_executor")]
+    #[track_caller]
+    pub fn shutdown_within(self, limit: Duration) -> ShutdownReport {
+        self.shutdown_at(limit, Location::caller())
+    }
+
+    #[track_caller]
+    fn shutdown_at(self, limit: Duration, location: &'static Location<'static>) -> ShutdownReport {
+        let _entered = Entered::new(&self.core, "EventLoop::shutdown", location);
+        shutdown::end(&self.core, limit)
     }
 }
 
@@ -278,7 +333,7 @@ impl Drop for EventLoop {
         // executor goes, where what they spawn panics inside their drop, which is caught and reported.
         if context::try_with(|_| ()).is_none() {
             let _entered = Entered::new(&self.core, "EventLoop::drop", Location::caller());
-            shutdown::end(&self.core, drop);
+            shutdown::end(&self.core, self.core.shutdown_limit);
         } else {
             self.core.remote.close(&self.core);
         }
@@ -325,10 +380,20 @@ impl<T> Main<T> {
     where
         F: Future<Output = T>,
     {
-        // SAFETY: `Main` is private to `run_at`, lives on its stack and is not moved out of it, so its drop
-        // runs before `run_at` returns or unwinds, hence before a borrow of `F` or `T` ends. The drop ends
-        // the task, and then the join handle's drop drops an output that was not taken.
+        // SAFETY: `Main` is private to this module, whose functions (`run_at` and `run_interruptible_at`) keep it on
+        // their stack and do not move it out, so its drop runs before they return or unwind, hence before a borrow
+        // of `F` or `T` ends. The drop ends the task, and then the join handle's drop drops an output that was not
+        // taken.
         Self { join: unsafe { core.executor.spawn_main(future, location) } }
+    }
+
+    /// What the future gave; `None` if it was aborted. Resumes its panic.
+    fn output(&self) -> Option<T> {
+        match self.join.take() {
+            Some(Outcome::Done(output)) => Some(output),
+            Some(Outcome::Panicked(payload)) => resume_unwind(payload),
+            Some(Outcome::Aborted) | None => None,
+        }
     }
 }
 

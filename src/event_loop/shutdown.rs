@@ -1,10 +1,19 @@
 //! The end of a loop.
+//!
+//! [`EventLoop::shutdown`](super::EventLoop::shutdown) lists the steps. Each is bounded: the grace period and the
+//! clean-ups by a timer on the loop's clock, so that they take no time under a virtual one; drops that spawn by a number
+//! of rounds, and by the limit in real time.
 
+use std::cell::Cell;
 use std::fmt;
-use std::time::Duration;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::core::Core;
-use crate::executor::TaskInfo;
+use super::ending::SHUTTING_DOWN;
+use crate::executor::task::{Kind, TaskRef};
+use crate::executor::{Ended, Incident, TaskInfo};
+use crate::time::Sleep;
 
 /// What was left when a loop ended; see [`EventLoop::shutdown`](super::EventLoop::shutdown).
 ///
@@ -15,11 +24,13 @@ pub struct ShutdownReport {
     /// The tasks and callbacks that were dropped before they were through, in the order they were
     /// dropped: spawn order, then what those drops spawned.
     pub dropped: Vec<TaskInfo>,
+    /// The clean-ups that the limit did not suffice for, in the order they were deferred. They were dropped too.
+    pub overran: Vec<TaskInfo>,
     /// How many rounds that took: each drops what the drops of the one before spawned.
     pub rounds: usize,
     /// How many panics of destructors went to the error hook.
     pub panics: usize,
-    /// How many futures were spawned so late that they were refused, that is, dropped at once.
+    /// How many futures were spawned, or deferred, so late that they were refused, that is, dropped at once.
     pub refused: usize,
     /// How long it took, in real time.
     pub took: Duration,
@@ -28,7 +39,7 @@ pub struct ShutdownReport {
 impl ShutdownReport {
     /// Returns whether nothing was left: every task had ended by itself.
     pub fn is_clean(&self) -> bool {
-        self.dropped.is_empty() && self.refused == 0
+        self.dropped.is_empty() && self.overran.is_empty() && self.refused == 0
     }
 }
 
@@ -36,23 +47,80 @@ impl fmt::Display for ShutdownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} tasks dropped in {} rounds", self.dropped.len(), self.rounds)?;
         write!(f, ", {} panics, {} refused", self.panics, self.refused)?;
-        self.dropped.iter().try_for_each(|task| write!(f, "\n  {task}"))
+        self.dropped.iter().try_for_each(|task| write!(f, "\n  {task}"))?;
+        self.overran.iter().try_for_each(|task| write!(f, "\n  {task} overran the limit"))
     }
 }
 
-/// Drops all tasks of the loop, which is current, and refuses calls from other threads.
-pub(super) fn end(core: &Core, mut each: impl FnMut(TaskInfo)) -> ShutdownReport {
-    let begin = std::time::Instant::now();
-    let incidents = core.incidents();
+/// Ends all tasks of the loop, which is current, and refuses calls from other threads.
+pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
+    let begin = Instant::now();
+    let deadline = core.clock.instant().checked_add(limit);
+    let left = || match deadline {
+        Some(deadline) => deadline.saturating_duration_since(core.clock.instant()),
+        None => limit,
+    };
+    let panics = core.panics();
+    let mut report = ShutdownReport::default();
+
+    ask(core, left().min(core.grace));
     core.remote.close(core);
-    let now = core.executor.now();
-    let is_overdue = || begin.elapsed() > core.shutdown_limit;
-    let ended = core.executor.end_all(is_overdue, |task| each(TaskInfo::of(task, now)));
-    ShutdownReport {
-        dropped: Vec::new(),
-        rounds: ended.rounds,
-        panics: core.incidents() - incidents,
-        refused: ended.refused,
-        took: begin.elapsed(),
+    let is_overdue = || begin.elapsed() > limit;
+    let first = core.executor.end_all(
+        |task| task.kind() != Kind::Cleanup,
+        is_overdue,
+        |task| report.note(core, task),
+    );
+    turn_until(core, left(), || core.ending.cleanups() == 0);
+    // The blocking pool is joined here, up to what is left of the limit.
+    core.ending.stop_adopting();
+    let last = core.executor.end_all(|_| true, is_overdue, |task| report.note(core, task));
+
+    report.rounds = first.rounds + last.rounds;
+    report.refused = refused(core, &[first, last]);
+    report.panics = core.panics() - panics;
+    report.took = begin.elapsed();
+    report
+}
+
+fn refused(core: &Core, ended: &[Ended]) -> usize {
+    ended.iter().map(|ended| ended.refused).sum::<usize>() + core.ending.refused()
+}
+
+/// Asks the tasks to end by themselves, if they listen.
+fn ask(core: &Core, grace: Duration) {
+    let Some(token) = core.ending.asked_root() else { return };
+    core.guard(|| {
+        token.cancel_with(SHUTTING_DOWN);
+    });
+    turn_until(core, grace, || core.executor.tasks().is_empty());
+}
+
+/// Turns the loop until `is_done`, or the limit is up by the loop's clock.
+fn turn_until(core: &Core, limit: Duration, is_done: impl Fn() -> bool) {
+    if is_done() || limit.is_zero() {
+        return;
+    }
+    let is_up = Rc::new(Cell::new(false));
+    let flag = Rc::clone(&is_up);
+    let sleep = Sleep::after(core, limit);
+    let alarm = core.executor.spawn_internal(async move {
+        sleep.await;
+        flag.set(true);
+    });
+    // A loop that cannot wait any more ends without.
+    let _waited = core.turn_until_seen(|| is_done() || is_up.get());
+    alarm.abort();
+}
+
+impl ShutdownReport {
+    fn note(&mut self, core: &Core, task: &TaskRef) {
+        let info = TaskInfo::of(task, core.executor.now());
+        if task.kind() == Kind::Cleanup {
+            self.overran.push(info);
+            core.executor.shared().report(Incident::Overrun(task.clone()));
+        } else {
+            self.dropped.push(info);
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use super::info::TaskId;
-use super::task::{Outcome, Payload, RawJoin, TaskRef};
+use super::task::{Outcome, Payload, RawJoin, State, TaskRef};
 
 /// Awaits a task's end and gives what it returned.
 ///
@@ -101,6 +101,21 @@ impl<T> JoinHandle<T> {
     pub fn try_join(&mut self) -> Option<Result<T, JoinError>> {
         let outcome = self.join.take()?;
         Some(self.result(outcome))
+    }
+
+    /// Takes the output if the task returned and nobody took it. Panics and cancellations stay.
+    pub(crate) fn take_output(&mut self) -> Option<T> {
+        if self.join.task().state() != State::Done {
+            return None;
+        }
+        match self.join.take() {
+            Some(Outcome::Done(output)) => Some(output),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn task_ref(&self) -> &TaskRef {
+        self.join.task()
     }
 
     fn result(&self, outcome: Outcome<T>) -> Result<T, JoinError> {

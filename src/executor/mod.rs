@@ -5,10 +5,14 @@
 //! The slots of a home are the slab of tasks: a slot's tenant is the owner of its task, the ready queue
 //! holds slots.
 //!
+//! [`children`] gives the sub-futures of one future wakers of their own, for combinators and scopes.
+//!
 //! All `unsafe` about tasks and wakers is in this folder; its argument heads the two modules.
 
+pub(crate) mod children;
 mod info;
 mod join;
+pub(crate) mod pinned;
 pub(crate) mod task;
 pub(crate) mod wake;
 
@@ -17,14 +21,16 @@ pub(crate) use join::panic_message;
 pub use join::{AbortHandle, JoinError, JoinHandle};
 
 use std::cell::{Cell, RefCell};
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use task::{Header, Kind, Named, Payload, RawJoin, Seed, TaskRef};
+use task::{Header, Kind, Named, Payload, Place, RawJoin, Seed, TaskRef, VTable, Vacancy};
 use wake::{Home, LoopId, Pool, Popped, Release, Resident, Slot, Unpark, WakeRef};
 
 /// A panic that nobody will join.
@@ -39,6 +45,19 @@ pub(crate) enum Incident {
     Task(TaskPanic),
     /// A waker that is not ours.
     Waker(Payload),
+    /// A task gave an error that nobody receives.
+    Failure(TaskRef, Box<dyn Error>),
+    /// A poll took so long.
+    SlowPoll(TaskRef, Duration),
+    /// A clean-up took longer than the end of the loop may.
+    Overrun(TaskRef),
+}
+
+impl Incident {
+    /// Whether foreign code panicked.
+    pub(crate) fn is_panic(&self) -> bool {
+        matches!(self, Self::Task(_) | Self::Waker(_))
+    }
 }
 
 /// Who is told of incidents. It must not panic.
@@ -51,6 +70,8 @@ pub(crate) struct Shared {
     reporter: Rc<Reporter>,
     /// How many aborts are on the stack.
     nested_aborts: Cell<u32>,
+    /// How many drops of refused futures are on the stack.
+    nested_refusals: Cell<u32>,
     /// Tasks marked `Ending` that the outermost abort on the stack will end.
     deferred_aborts: RefCell<Vec<TaskRef>>,
     /// How many operations the running task may still do before it must give way.
@@ -60,6 +81,8 @@ pub(crate) struct Shared {
 impl Shared {
     /// So many drops that abort may nest on the stack.
     const MAX_NESTED_ABORTS: u32 = 32;
+    /// So many drops of refused futures may nest on the stack.
+    const MAX_NESTED_REFUSALS: u32 = 16;
 
     fn next_deferred_abort(&self) -> Option<TaskRef> {
         self.deferred_aborts.borrow_mut().pop()
@@ -89,8 +112,6 @@ pub(crate) struct Executor {
     /// Spawned futures are dropped unpolled.
     refusing: Cell<bool>,
     refused: Cell<usize>,
-    /// How many drops of refused futures are on the stack.
-    nested_refusals: Cell<u32>,
 }
 
 impl Executor {
@@ -100,14 +121,13 @@ impl Executor {
     const MAX_ROUNDS: usize = 16;
     /// So many rounds more are gone through while refusing.
     const MAX_LAST_ROUNDS: usize = 4;
-    /// So many drops of refused futures may nest on the stack.
-    const MAX_NESTED_REFUSALS: u32 = 16;
 
     pub(crate) fn new(unparker: Arc<dyn Unpark>, reporter: Rc<Reporter>) -> Self {
         let shared = Rc::new(Shared {
             current: Cell::new(None),
             reporter,
             nested_aborts: Cell::new(0),
+            nested_refusals: Cell::new(0),
             deferred_aborts: RefCell::new(Vec::new()),
             allowance: Cell::new(Self::ALLOWANCE),
         });
@@ -121,7 +141,6 @@ impl Executor {
             now: Cell::new(0),
             refusing: Cell::new(false),
             refused: Cell::new(0),
-            nested_refusals: Cell::new(0),
         }
     }
 
@@ -154,9 +173,36 @@ impl Executor {
         future: F,
         location: &'static Location<'static>,
     ) -> RawJoin<F::Output> {
-        let (task, join) = new_task(future, self.seed(location));
-        self.admit(task);
-        join
+        self.reserve(location).move_in(future)
+    }
+
+    /// Makes a task but for its future: a place for that, to be polled after all that are ready now.
+    ///
+    /// Apart from [`spawn`](Self::spawn) for the reason that [`new_task`] gives. All that does not depend on the
+    /// future's type is one call, so that the rest is small enough to be inlined, and a small future is made
+    /// where it will live.
+    #[inline]
+    pub(crate) fn reserve<F: Future + 'static>(
+        &self,
+        location: &'static Location<'static>,
+    ) -> Place<F> {
+        // SAFETY: `reserve_cell` passes the vtable on.
+        unsafe { Place::new(|vtable| self.reserve_cell(vtable, location)) }
+    }
+
+    #[inline(never)]
+    fn reserve_cell(
+        &self,
+        vtable: &'static VTable,
+        location: &'static Location<'static>,
+    ) -> (Vacancy, bool) {
+        let (task, vacancy) = Vacancy::new(vtable, self.seed(location));
+        self.place(task);
+        let is_refused = self.refusing.get();
+        if is_refused {
+            self.refused.set(self.refused.get() + 1);
+        }
+        (vacancy, is_refused)
     }
 
     /// Spawns a callback: a task that is not shown as one.
@@ -187,6 +233,13 @@ impl Executor {
         join
     }
 
+    /// Spawns a task of the loop's own, which is not shown.
+    pub(crate) fn spawn_internal<F: Future<Output = ()> + 'static>(&self, future: F) -> TaskRef {
+        let (task, join) = new_task(future, self.seed_of(Kind::Internal, Location::caller()));
+        self.admit(task);
+        join.task().clone()
+    }
+
     /// Spawns the task that serves what comes from elsewhere. It is not shown, and woken by `Release`s.
     pub(crate) fn spawn_control<F: Future<Output = ()> + 'static>(
         &self,
@@ -205,7 +258,7 @@ impl Executor {
     }
 
     #[inline]
-    fn seed_of(&self, kind: Kind, location: &'static Location<'static>) -> Seed {
+    pub(crate) fn seed_of(&self, kind: Kind, location: &'static Location<'static>) -> Seed {
         let id = self.last_id.get() + 1;
         self.last_id.set(id);
         Seed { id, parent: self.current_id(), location, spawned: self.now.get(), kind }
@@ -222,14 +275,28 @@ impl Executor {
         }
     }
 
+    /// Takes a new task in and polls it at once, inside the poll that is under way.
+    pub(crate) fn admit_eagerly(&self, task: TaskRef) {
+        if self.refusing.get() {
+            return self.refuse(task);
+        }
+        let tenant = task.clone().into_tenant();
+        let slot = self.resident.lease(tenant);
+        task.header().settle(slot);
+        let before = self.shared.current.get();
+        // SAFETY: it is the slot's tenant since just now, and not over.
+        unsafe { TaskRef::poll(tenant, slot, &self.shared) };
+        // The task below us on the stack is being polled, and so alive.
+        self.shared.current.set(before);
+    }
+
     /// Gives a task a slot and its first turn.
     #[inline]
     fn place(&self, task: TaskRef) -> &'static Slot {
         let header = task.header_ptr();
-        let slot = self.resident.lease(task.into_tenant());
+        let slot = self.resident.lease_ready(task.into_tenant());
         // SAFETY: the tenancy, begun just now, keeps the task alive.
         unsafe { header.as_ref() }.settle(slot);
-        slot.wake();
         slot
     }
 
@@ -238,13 +305,7 @@ impl Executor {
         self.refused.set(self.refused.get() + 1);
         let refused = task.clone();
         self.place(task);
-        let depth = self.nested_refusals.get();
-        // A drop that spawns what spawns in its drop, and so on for ever: the next round goes on with it.
-        if depth < Self::MAX_NESTED_REFUSALS {
-            self.nested_refusals.set(depth + 1);
-            refused.abort();
-            self.nested_refusals.set(depth);
-        }
+        refused.refuse();
     }
 
     /// The id of the task that is being polled or dropped, or zero. Callbacks are not shown as tasks.
@@ -252,7 +313,7 @@ impl Executor {
     fn current_id(&self) -> u64 {
         // SAFETY: a current task is being polled or dropped, and so alive.
         let header = self.shared.current.get().map(|header| unsafe { header.as_ref() });
-        header.map_or(0, |header| if header.kind == Kind::Task { header.id } else { 0 })
+        header.map_or(0, |header| if header.kind.is_shown() { header.id } else { 0 })
     }
 
     /// The task that is being polled or dropped; `None` inside a callback.
@@ -260,7 +321,7 @@ impl Executor {
         let header = self.shared.current.get()?;
         // SAFETY: as in `current_id`; all current headers belong to tasks of this loop.
         let task = unsafe { TaskRef::from_tenant(header.cast()) };
-        (task.kind() == Kind::Task).then_some(task)
+        task.kind().is_shown().then_some(task)
     }
 
     /// Queues what was woken from other threads, oldest wake first.
@@ -297,17 +358,55 @@ impl Executor {
     }
 
     /// Polls ready tasks in the order they became ready, until `limit` queue entries were gone through, none
-    /// is left, or `is_done`. Gives how many entries it went through.
+    /// is left, or `is_done`, which is asked when a task is over. Gives how many entries it went through.
     #[inline(always)]
     pub(crate) fn poll_ready(&self, limit: usize, is_done: impl Fn() -> bool) -> usize {
+        let shared = &*self.shared;
         let mut polled = 0;
         while polled < limit {
             let Some(popped) = self.resident.pop() else { break };
             polled += 1;
             if let Popped::Ready(slot, tenant) = popped {
-                self.shared.allowance.set(Self::ALLOWANCE);
+                shared.allowance.set(Self::ALLOWANCE);
                 // SAFETY: it is the slot's tenant, and tenants leave when they are over.
+                let is_over = unsafe { TaskRef::poll(tenant, slot, shared) };
+                if is_over && is_done() {
+                    break;
+                }
+            }
+        }
+        shared.current.set(None);
+        polled
+    }
+
+    /// Does as [`poll_ready`](Self::poll_ready), and reports polls that took `threshold` or longer, in real time.
+    #[cold]
+    pub(crate) fn poll_ready_timed(
+        &self,
+        limit: usize,
+        threshold: Duration,
+        is_done: impl Fn() -> bool,
+    ) -> usize {
+        let mut polled = 0;
+        let mut begin = Instant::now();
+        while polled < limit {
+            let Some(popped) = self.resident.pop() else { break };
+            polled += 1;
+            if let Popped::Ready(slot, tenant) = popped {
+                self.shared.allowance.set(Self::ALLOWANCE);
+                // SAFETY: tenants leave when they are over. The count keeps the cell for the report.
+                let task = unsafe { TaskRef::from_tenant(tenant) };
+                // SAFETY: it is the slot's tenant, and not over.
                 unsafe { TaskRef::poll(tenant, slot, &self.shared) };
+                let end = Instant::now();
+                let took = end.saturating_duration_since(begin);
+                if took >= threshold && task.kind() != Kind::Internal {
+                    self.shared.current.set(None);
+                    self.shared.report(Incident::SlowPoll(task, took));
+                    begin = Instant::now();
+                } else {
+                    begin = end;
+                }
                 if is_done() {
                     break;
                 }
@@ -337,18 +436,21 @@ impl Executor {
     }
 
     /// Drops all futures in spawn order, then what their drops spawned, and so on for some rounds; what is
-    /// spawned after that is refused. `each` is shown every task before its future goes.
+    /// spawned after that is refused. `each` is shown every task before its future goes. Only tasks that are
+    /// `meant`, that is.
     ///
     /// `is_overdue`: it took too long, so refuse from now on.
     pub(crate) fn end_all(
         &self,
+        is_meant: impl Fn(&TaskRef) -> bool,
         is_overdue: impl Fn() -> bool,
         mut each: impl FnMut(&TaskRef),
     ) -> Ended {
         self.refused.set(0);
         let (mut rounds, mut last_rounds) = (0, 0);
         loop {
-            let tasks = self.tasks();
+            let mut tasks = self.tasks();
+            tasks.retain(&is_meant);
             if tasks.is_empty() || last_rounds == Self::MAX_LAST_ROUNDS {
                 break;
             }

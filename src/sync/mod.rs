@@ -59,7 +59,7 @@ pub mod remote;
 mod rw_lock;
 mod semaphore;
 mod wait_group;
-mod wait_list;
+pub(crate) mod wait_list;
 mod waiting;
 pub mod watch;
 

@@ -6,19 +6,74 @@
 //!
 //! Cancelling a task is dropping its future ([`JoinHandle::abort`]): no code can swallow it. A panic
 //! stays in its task; whoever joins it gets the payload.
+//!
+//! # Structure
+//!
+//! | to | use | children | ends early by |
+//! | --- | --- | --- | --- |
+//! | run children that borrow, in this task | [`scope`](scope()) | may borrow, and are polled in place | a panic |
+//! | run tasks that stand or fall together | [`group`], [`TaskGroup`] | tasks of the loop | the first error, [`finish`](TaskGroup::finish) |
+//! | take outcomes as they come, or bound how many run | [`JoinSet`] | tasks of the loop | dropping it |
+//! | tie one task to a handle | [`AbortOnDrop`] | one task | dropping it |
+//! | ask work to stop, in its own time | [`CancelToken`] | who listens | [`cancel`](CancelToken::cancel) |
+//! | let work go on though its waiter is gone | [`shield`], [`spawn_detached`] | one task | |
+//! | clean up with an await | [`defer`](defer()), [`finally`] | the clean-up | the limit of the loop's end |
+//!
+//! No child outlives its group or scope, whatever ends that: return, error, panic or drop. What is guaranteed of
+//! clean-ups is said at [`defer`](defer()).
+//!
+//! # For those who know asyncio
+//!
+//! | asyncio | here | what differs |
+//! | --- | --- | --- |
+//! | `create_task` | [`spawn`] | the loop owns the task: it cannot vanish because nobody holds it |
+//! | `Task.cancel` | [`JoinHandle::abort`] | drops the future: it cannot be caught, delayed or lost, and there is nothing to count |
+//! | `Task.uncancel`, `cancelling` | | a scope drops its own future, so there is no question whose cancel it was |
+//! | `TaskGroup` | [`group`] | may be ended with a value, gives refused futures back, waits for clean-ups |
+//! | `TaskGroup.cancel` (3.15) | [`TaskGroup::cancel`], [`TaskGroup::finish`] | |
+//! | `ExceptionGroup` | [`GroupError`] | all errors, the first one first |
+//! | nursery's `start` (trio) | [`TaskGroup::start`] | |
+//! | `wait`, `as_completed` on tasks | [`JoinSet`] | dropping it aborts its tasks |
+//! | `shield` | [`shield`] | no reference to keep; an error is reported once |
+//! | `finally:` with an await | [`defer`](defer()), [`finally`] | runs as a task of its own, and cannot be cancelled |
+//! | `contextvars` | [`task_local!`](crate::task_local) | children inherit when asked: [`inherit`] |
+//! | `eager_task_factory` | [`spawn_eager`] | per call, never for all |
+//! | `KeyboardInterrupt` | [`EventLoop::run_interruptible`](crate::EventLoop::run_interruptible) | asks first, by [`CancelToken::root`] |
+//! | "exception was never retrieved" | [`Builder::on_error`](crate::Builder::on_error) | when it happens, not when the object is collected |
 
+mod abort_on_drop;
 mod builder;
+mod cancel_token;
+mod defer;
+mod eager;
+mod group;
+mod household;
+mod join_set;
+mod local;
+mod scope;
+mod shield;
+mod wake;
 mod yield_now;
 
 use std::future::Future;
 use std::panic::Location;
 
 use crate::event_loop::context;
-use crate::executor;
 
 #[doc(inline)]
 pub use crate::executor::{AbortHandle, JoinError, JoinHandle, TaskId, TaskInfo, TaskState};
+pub use abort_on_drop::AbortOnDrop;
 pub use builder::Builder;
+pub use cancel_token::{CancelToken, Cancelled, DropGuard, RunUntilCancelled};
+pub use defer::{Deferred, Finally, defer, finally};
+pub use eager::{Eager, EagerJoin, spawn_eager};
+pub use group::{
+    GroupError, GroupHandle, MemberError, Ready, Refused, StartError, TaskGroup, group,
+};
+pub use join_set::JoinSet;
+pub use local::{Inherit, LocalKey, LocalUnset, Scoped, inherit};
+pub use scope::{Scope, ScopeHandle, scope};
+pub use shield::{Shield, shield, spawn_detached};
 pub use yield_now::{YieldNow, yield_now};
 
 /// Spawns a task on the loop that runs on this thread. It is polled after all that are ready now.
@@ -54,10 +109,8 @@ where
     F::Output: 'static,
 {
     let location = Location::caller();
-    let seed = context::with("spawn", |core| core.executor.seed(location));
-    let (task, join) = executor::new_task(future, seed);
-    context::with("spawn", |core| core.executor.admit(task));
-    JoinHandle::new(join)
+    let place = context::with("spawn", |core| core.executor.reserve(location));
+    JoinHandle::new(place.move_in(future))
 }
 
 /// Returns the task that is being polled, or `None` outside of tasks. While a future is dropped, its task
@@ -91,7 +144,7 @@ pub fn all() -> Vec<TaskInfo> {
     context::try_with(|core| {
         let now = core.executor.now();
         let tasks = core.executor.tasks();
-        let shown = tasks.iter().filter(|task| task.kind() == crate::executor::task::Kind::Task);
+        let shown = tasks.iter().filter(|task| task.kind().is_shown());
         shown.map(|task| TaskInfo::of(task, now)).collect()
     })
     .unwrap_or_default()

@@ -23,6 +23,7 @@
 //! ```
 
 mod advance;
+pub(crate) mod deadline;
 mod interval;
 mod sleep;
 mod timeout;
@@ -32,6 +33,7 @@ use std::time::Instant;
 use crate::event_loop::context;
 
 pub use advance::advance;
+pub use deadline::deadline;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};

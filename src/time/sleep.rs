@@ -111,6 +111,11 @@ impl Sleep {
         Self::new(core, deadline, is_short)
     }
 
+    /// `deadline` in nanoseconds since the clock's epoch.
+    pub(crate) fn until_nanos(core: &Core, deadline: u64) -> Self {
+        Self::new(core, deadline, false)
+    }
+
     #[inline]
     fn new(core: &Core, deadline: u64, is_short: bool) -> Self {
         Self {
@@ -127,6 +132,12 @@ impl Sleep {
     #[doc(alias = "when")]
     pub fn deadline(&self) -> Instant {
         clock::instant_at(self.deadline)
+    }
+
+    /// When the sleep ends, in nanoseconds since the clock's epoch.
+    #[inline]
+    pub(super) fn nanos(&self) -> u64 {
+        self.deadline
     }
 
     /// Returns whether the sleep was polled to its end.

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use super::Sleep;
+use super::{Sleep, deadline};
 use crate::event_loop::context;
 
 /// Bounds how long `future` may take.
 ///
 /// The future is polled before the deadline is looked at: a value that is there wins. With a limit of zero,
-/// or a deadline that is past, the future is polled once.
+/// or a deadline that is past, the future is polled once. What runs inside sees the tightest deadline it is under
+/// through [`deadline`](super::deadline()).
 ///
 /// # Errors
 ///
@@ -44,6 +45,7 @@ use crate::event_loop::context;
 /// ```
 #[doc(alias = "wait_for")]
 #[track_caller]
+#[inline]
 pub fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Timeout<F::IntoFuture> {
     let sleep = context::with("time::timeout", |core| Sleep::after(core, limit));
     Timeout { future: future.into_future(), sleep }
@@ -103,7 +105,11 @@ impl<F: Future> Future for Timeout<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if let Poll::Ready(output) = this.future.poll(cx) {
+        let polled = {
+            let _under = deadline::tighten(this.sleep.nanos());
+            this.future.poll(cx)
+        };
+        if let Poll::Ready(output) = polled {
             return Poll::Ready(Ok(output));
         }
         this.sleep.poll_elapsed(cx).map(|()| Err(Elapsed { deadline: this.sleep.deadline() }))

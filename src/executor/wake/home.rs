@@ -10,9 +10,10 @@ use std::num::NonZeroU32;
 use std::ptr;
 use std::sync::Arc;
 
+use super::family::{Family, Kin};
 use super::inbox::Inbox;
 use super::ready::ReadyQueue;
-use super::slot::{Slot, Tenant};
+use super::slot::{Mark, NO_OWNER, Slot, Tenant};
 use super::sync::{Mutex, Plain, lock, thread_local};
 
 /// Slots in a home's first chunk; each further chunk doubles, up to [`LAST_CHUNK`].
@@ -64,6 +65,8 @@ pub(crate) enum Release {
     Timer { key: u64, is_short: bool },
     /// A source's key.
     Source(u64),
+    /// The slots of a future's children.
+    Family(Kin),
 }
 
 /// A set of slots with the ready queue and the inbox that belong to them. Leaked, and held by one thread
@@ -72,7 +75,7 @@ pub(crate) struct Home {
     inbox: Inbox,
     /// The live loops here, for those who come from elsewhere.
     directory: Mutex<Vec<Listing>>,
-    local: Plain<Local>,
+    pub(super) local: Plain<Local>,
 }
 
 // SAFETY: `local` is touched only by the holder (see the module's docs); the rest is made for sharing.
@@ -90,13 +93,17 @@ struct Listing {
 }
 
 /// The holder's part of a home.
-struct Local {
-    /// Slots whose tenants shall run, first woken first. Each at most once (`Slot::queued`), and with
+pub(super) struct Local {
+    /// Slots whose tenants shall run, first woken first. Each at most once (`Slot::mark`), and with
     /// room for all, so that a wake never allocates.
-    ready: ReadyQueue,
-    /// Vacant slots that are in no queue, last vacated on top: its cache lines are warm.
+    ready: ReadyQueue<&'static Slot>,
+    /// Vacant slots that are in no queue, last vacated on top: its cache lines are warm. With room for all too.
     free: Vec<&'static Slot>,
     chunks: Vec<&'static [Slot]>,
+    /// All families of this home, in use or not.
+    pub(super) families: Vec<&'static Family>,
+    /// Those not in use.
+    pub(super) idle_families: Vec<&'static Family>,
     /// The loops that live here, by `Slot::owner`.
     residents: Vec<Seat>,
 }
@@ -119,6 +126,8 @@ impl Home {
                 ready: ReadyQueue::new(),
                 free: Vec::new(),
                 chunks: Vec::new(),
+                families: Vec::new(),
+                idle_families: Vec::new(),
                 residents: Vec::new(),
             }),
         }))
@@ -128,21 +137,43 @@ impl Home {
         &self.inbox
     }
 
-    /// Queues a slot of this home, unless it is queued or vacant (and vacant slots count as queued).
+    /// Does what a wake of a slot of this home does, by its mark. Runs no foreign code.
     ///
     /// # Safety
     ///
     /// The calling thread holds this home, and `slot` is one of its slots.
     #[inline(always)]
     pub(super) unsafe fn schedule(&self, slot: &'static Slot) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's. A task's slot is in the queue at most once, and `grow` made room for all.
         unsafe {
-            if slot.queued.get() {
-                return;
+            match slot.mark.get() {
+                Mark::Task => {
+                    slot.mark.set(Mark::Queued);
+                    self.local.with(|local| local.ready.push_back(slot));
+                }
+                Mark::Child => self.schedule_child(slot),
+                Mark::Queued | Mark::Leaving | Mark::Deaf => {}
             }
-            slot.queued.set(true);
-            // Each slot is in the queue at most once, and `grow` made room for all.
-            self.local.with(|local| local.ready.push_back(slot));
+        }
+    }
+
+    /// Queues a child with its family and wakes the parent, who may be a child himself. Ends, since each round
+    /// makes a mark that a wake sets off from into one that it does not.
+    ///
+    /// # Safety
+    ///
+    /// As for [`schedule`](Self::schedule), and the mark is [`Mark::Child`].
+    unsafe fn schedule_child(&self, mut slot: &'static Slot) {
+        // SAFETY: the caller's; a parent's slot is of the same home (`Kin::set_parent`).
+        unsafe {
+            while slot.mark.get() == Mark::Child {
+                slot.mark.set(Mark::Queued);
+                slot = slot.family().enqueue(slot);
+            }
+            if slot.mark.get() == Mark::Task {
+                slot.mark.set(Mark::Queued);
+                self.local.with(|local| local.ready.push_back(slot));
+            }
         }
     }
 
@@ -164,8 +195,17 @@ impl Home {
     /// Tells a loop that lives here, from anywhere, that something of its is no longer in use. Does
     /// nothing if that loop is gone, and all it had with it.
     pub(crate) fn release(&self, id: LoopId, what: Release) {
+        self.release_to(what, |listing| listing.id == id);
+    }
+
+    /// The same for what belongs to the home and not to one of its loops: any of them serves.
+    pub(super) fn release_family(&self, kin: Kin) {
+        self.release_to(Release::Family(kin), |_| true);
+    }
+
+    fn release_to(&self, what: Release, is_meant: impl Fn(&Listing) -> bool) {
         let mut directory = lock(&self.directory);
-        let Some(listing) = directory.iter_mut().find(|listing| listing.id == id) else { return };
+        let Some(listing) = directory.iter_mut().find(|listing| is_meant(listing)) else { return };
         listing.released.push(what);
         let control = listing.control;
         drop(directory);
@@ -183,22 +223,33 @@ impl fmt::Debug for Home {
 
 impl Local {
     /// A vacant slot of `home`, which is in no queue.
-    fn vacant(&mut self, home: &'static Home) -> &'static Slot {
+    #[inline]
+    pub(super) fn vacant(&mut self, home: &'static Home) -> &'static Slot {
         match self.free.pop() {
             Some(slot) => slot,
             None => self.grow(home),
         }
     }
 
+    /// Keeps a vacant slot, which is in no queue.
+    #[inline]
+    pub(super) fn keep(&mut self, slot: &'static Slot) {
+        // Said so that `push` need not be ready to grow.
+        assert!(self.free.len() < self.free.capacity(), "room was made for every slot");
+        self.free.push(slot);
+    }
+
     /// Makes a chunk and gives its first slot.
     #[cold]
+    #[inline(never)]
     fn grow(&mut self, home: &'static Home) -> &'static Slot {
         let size = self.chunks.last().map_or(FIRST_CHUNK, |last| (last.len() * 2).min(LAST_CHUNK));
         let chunk: &'static [Slot] = Box::leak((0..size).map(|_| Slot::new(home)).collect());
         self.chunks.push(chunk);
-        self.free.extend(chunk[1..].iter().rev());
         let total: usize = self.chunks.iter().map(|chunk| chunk.len()).sum();
         self.ready.make_room(total);
+        self.free.reserve(total - self.free.len());
+        self.free.extend(chunk[1..].iter().rev());
         &chunk[0]
     }
 
@@ -213,7 +264,8 @@ impl Local {
             self.residents.len() - 1
         });
         self.residents[index].taken = true;
-        u16::try_from(index).expect("a thread has fewer than 65 536 event loops")
+        let owner = u16::try_from(index).ok().filter(|&owner| owner != NO_OWNER);
+        owner.expect("a thread has fewer than 65 535 event loops")
     }
 }
 
@@ -336,15 +388,30 @@ impl Resident {
     }
 
     /// Moves a tenant into a slot. It is not queued: `Slot::wake` does that.
-    #[inline]
+    #[cfg_attr(not(loom), allow(dead_code))]
     pub(crate) fn lease(&self, tenant: Tenant) -> &'static Slot {
+        self.let_vacant(tenant, Mark::Task)
+    }
+
+    /// Moves a tenant into a slot and queues it, as [`lease`](Self::lease) and `Slot::wake` do.
+    #[inline]
+    pub(crate) fn lease_ready(&self, tenant: Tenant) -> &'static Slot {
+        let slot = self.let_vacant(tenant, Mark::Queued);
+        // SAFETY: it was in no queue, and `grow` made room for all.
+        self.with_local(|local| unsafe { local.ready.push_back(slot) });
+        slot
+    }
+
+    /// Moves a tenant into a vacant slot.
+    #[inline]
+    fn let_vacant(&self, tenant: Tenant, mark: Mark) -> &'static Slot {
         let slot = self.with_local(|local| local.vacant(self.home));
         // SAFETY: this thread holds the slot's home.
         unsafe {
-            debug_assert!(slot.queued.get() && slot.tenant.get().is_none());
+            debug_assert!(slot.mark.get() == Mark::Deaf && slot.tenant.get().is_none());
             slot.owner.set(self.owner);
             slot.tenant.set(Some(tenant));
-            slot.queued.set(false);
+            slot.mark.set(mark);
         }
         slot
     }
@@ -414,7 +481,7 @@ impl Resident {
         Some(match tenant {
             Some(tenant) if owner == self.owner => {
                 // SAFETY: as above.
-                unsafe { slot.queued.set(false) };
+                unsafe { slot.mark.set(Mark::Task) };
                 Popped::Ready(slot, tenant)
             }
             Some(_) => self.set_aside(slot, owner),
@@ -432,7 +499,9 @@ impl Resident {
     /// A slot that was vacated while it was in the queue.
     #[cold]
     fn reclaim(&self, slot: &'static Slot) -> Popped {
-        self.with_local(|local| local.free.push(slot));
+        // SAFETY: this thread holds the slot's home.
+        unsafe { slot.mark.set(Mark::Deaf) };
+        self.with_local(|local| local.keep(slot));
         Popped::Nothing
     }
 
@@ -460,6 +529,8 @@ impl Drop for Resident {
             local.residents.iter().all(|seat| !seat.taken)
         });
         if last {
+            // Families first: their children may be on any thread, and must not meet the next holder.
+            Kin::dissolve_all(self.home, &self.with_local(|local| local.families.clone()));
             // Ends parking too: the next holder finds an inbox that nobody waits on.
             self.home.inbox.take().for_each(drop);
             self.pool.give_back(self.home);
@@ -495,7 +566,7 @@ impl Slot {
     pub(crate) fn is_queued(&self) -> bool {
         assert!(ptr::eq(self.home(), current_home()), "a slot is asked on its home's thread");
         // SAFETY: this thread holds the home, as just checked.
-        unsafe { self.queued.get() }
+        unsafe { self.mark.get() == Mark::Queued }
     }
 
     /// The tenant leaves. The slot is reused once it is in no queue.
@@ -511,9 +582,9 @@ impl Slot {
         unsafe {
             self.tenant.set(None);
             // If it is in the queue, it is reused when it comes out: a new tenant would inherit its place.
-            if !self.queued.get() {
-                self.queued.set(true);
-                home.local.with(|local| local.free.push(self));
+            if self.mark.get() != Mark::Queued {
+                self.mark.set(Mark::Deaf);
+                home.local.with(|local| local.keep(self));
             }
         }
     }

@@ -21,6 +21,7 @@
 //!                │ no: mark queued                 it was PARKED? ──yes──► unpark the loop
 //!                ▼
 //!         ready queue (FIFO)  ◄──── once a turn ──── take the inbox
+//!     (a child's slot: its family's queue, then on with the parent's slot: see `family`)
 //! ```
 //!
 //! # Why this is sound
@@ -28,12 +29,13 @@
 //! *Memory.* Homes and slots are leaked, so no pointer to one can dangle. `slot.home` is written when
 //! the chunk is made and never changes, so any thread may read it.
 //!
-//! *Plain fields* (`tenant`, `queued`, `owner`, all of [`Local`](home::Local)) are touched only by the
+//! *Plain fields* (`tenant`, `mark`, `owner`, `child`, all of [`Local`](home::Local)) are touched only by the
 //! thread that *holds* the home, that is, whose thread-local points at it. A home changes hands only
 //! through the pool's lock, after the old holder cleared its thread-local; the lock orders the old
 //! holder's last access before the new holder's first. A thread whose thread-local differs takes the
 //! remote path, which touches atomics alone. Slots never move between homes: a stale waker can
-//! therefore never match a reused owner and race with the new tenant. This is why homes move whole.
+//! therefore never match a reused owner and race with the new tenant. This is why homes move whole. The slots
+//! of a future's children, which may be anywhere when the last loop goes, are vacated before the hand-over.
 //!
 //! *Stale wakes.* A slot is reused. A waker that outlived its task may wake the next tenant: a spurious
 //! poll, which the contract of futures allows. It cannot lose a wake, touch freed memory or reach the
@@ -54,6 +56,7 @@
 //! All atomics, locks and cells come through [`sync`], so that loom can check the whole module
 //! (`tests/loom_wake.rs` includes it by path).
 
+mod family;
 mod home;
 mod inbox;
 mod ready;
@@ -61,6 +64,7 @@ mod slot;
 mod sync;
 mod waker;
 
+pub(crate) use family::{Kin, Woken};
 pub(crate) use home::{Home, LoopId, Pool, Popped, Release, Resident, Unpark};
 pub(crate) use slot::{Slot, Tenant};
 pub(crate) use waker::WakeRef;

@@ -2,12 +2,33 @@
 
 use std::ptr::{self, NonNull};
 
+use super::family::Family;
 use super::home::{Home, current_home};
 use super::inbox::Pushed;
 use super::sync::{AtomicBool, AtomicPtr, Ordering, Plain};
 
-/// Who lives in a slot. This module never looks behind the pointer.
+/// Who lives in a slot. For a task, this module never looks behind the pointer; for a child it is the
+/// child's [`Family`].
 pub(crate) type Tenant = NonNull<()>;
+
+/// What a wake of a slot does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Mark {
+    /// The slot of a task that is in no queue: the wake queues it.
+    Task,
+    /// The slot of a child that is not in its family's queue: the wake puts it there, and wakes the parent.
+    Child,
+    /// The slot is in a queue: nothing.
+    Queued,
+    /// The slot of a child that is over but still in its family's queue: nothing.
+    Leaving,
+    /// The slot is vacant and in no queue, or that of a child that is over: nothing.
+    Deaf,
+}
+
+/// The [`Slot::owner`] of slots that belong to no loop: children's, which are never in the ready queue.
+pub(super) const NO_OWNER: u16 = u16::MAX;
 
 /// A wake slot: immortal, reused, and all that a waker knows.
 ///
@@ -20,16 +41,19 @@ pub(crate) struct Slot {
     pub(super) next: AtomicPtr<Slot>,
     /// Set from a remote wake until the loop took the inbox: the slot is in the inbox, or about to be.
     pub(super) remote: AtomicBool,
-    /// The slot is in a ready queue, or vacant: no wake shall queue it.
-    pub(super) queued: Plain<bool>,
+    pub(super) mark: Plain<Mark>,
     /// Which of its home's loops the tenant belongs to.
     pub(super) owner: Plain<u16>,
+    /// Which of its family's children lives here.
+    pub(super) child: Plain<u32>,
     /// Empty: a vacant slot.
     pub(super) tenant: Plain<Option<Tenant>>,
 }
 
+const _: () = assert!(size_of::<Slot>() <= 32 || cfg!(loom));
+
 // SAFETY: the plain fields are touched only by the thread that holds `home` (see the module's docs), and
-// a tenant is never looked behind here.
+// a tenant is looked behind only there.
 unsafe impl Sync for Slot {}
 // SAFETY: as above; a slot moves between threads only inside its leaked chunk, by its home's hand-over.
 unsafe impl Send for Slot {}
@@ -41,8 +65,9 @@ impl Slot {
             home,
             next: AtomicPtr::new(ptr::null_mut()),
             remote: AtomicBool::new(false),
-            queued: Plain::new(true),
+            mark: Plain::new(Mark::Deaf),
             owner: Plain::new(0),
+            child: Plain::new(0),
             tenant: Plain::new(None),
         }
     }
@@ -51,9 +76,22 @@ impl Slot {
         self.home
     }
 
+    /// The family of the child that lives here.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread holds the home, and the mark is [`Mark::Child`], or was and the child is still there.
+    #[inline(always)]
+    pub(super) unsafe fn family(&self) -> &'static Family {
+        // SAFETY: the caller's.
+        let tenant = unsafe { self.tenant.get() }.expect("a child lives here");
+        // SAFETY: `Kin::enroll` put a family into the slot with that mark; families are immortal.
+        unsafe { tenant.cast::<Family>().as_ref() }
+    }
+
     /// Whether the calling thread holds this slot's home.
     #[inline(always)]
-    fn is_local(&self) -> bool {
+    pub(super) fn is_local(&self) -> bool {
         ptr::eq(self.home, current_home())
     }
 
@@ -68,7 +106,9 @@ impl Slot {
         }
     }
 
+    // Not inlined, so that the local path is a leaf and needs no frame.
     #[cold]
+    #[inline(never)]
     fn wake_remotely(&'static self) {
         if self.remote.swap(true, Ordering::AcqRel) {
             return;

@@ -41,6 +41,13 @@ impl Slot {
         // contract of `RawWaker` (thread-safe: see the module's docs).
         ManuallyDrop::new(unsafe { Waker::new(data, &VTABLE) })
     }
+
+    /// The slot that `waker` wakes, if it is one of ours.
+    #[inline]
+    pub(crate) fn of(waker: &Waker) -> Option<&'static Self> {
+        // SAFETY: only `Slot::waker` and `clone` make wakers with this vtable, from a slot.
+        ptr::eq(waker.vtable(), &VTABLE).then(|| unsafe { &*waker.data().cast::<Self>() })
+    }
 }
 
 /// A waker to be kept, stored by our own leaf futures: the bare slot when the waker is ours.
@@ -56,12 +63,7 @@ impl WakeRef {
     /// Keeps `waker`. Clones a foreign one, which runs foreign code.
     #[inline]
     pub(crate) fn new(waker: &Waker) -> Self {
-        if ptr::eq(waker.vtable(), &VTABLE) {
-            // SAFETY: only `Slot::waker` and `clone` make wakers with this vtable, from a slot.
-            Self::Slot(unsafe { &*waker.data().cast::<Slot>() })
-        } else {
-            Self::Foreign(waker.clone())
-        }
+        Slot::of(waker).map_or_else(|| Self::Foreign(waker.clone()), Self::Slot)
     }
 
     /// Whether waking this wakes what `waker` wakes.

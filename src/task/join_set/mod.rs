@@ -1,0 +1,332 @@
+//! Sets of tasks whose outcomes come as they are there.
+//!
+//! Each task's future is a [`Tracked`]: when it is dropped, because it is through or was aborted, its key goes to the
+//! list of those that are over, and whoever waits for the next is woken. The outcome stays in the task's own cell until
+//! it is taken, so a set allocates nothing for it.
+
+mod gate;
+mod tracked;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+use slab::Slab;
+
+use self::gate::Gate;
+use self::tracked::Tracked;
+use super::wake::wake;
+use super::{AbortHandle, JoinError, JoinHandle};
+use crate::event_loop::context;
+use crate::executor;
+
+/// A set of tasks, joined in the order in which they end. Dropping it aborts them all.
+///
+/// It is also a [`Stream`] of outcomes.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use monoloop::{task::JoinSet, time::sleep};
+///
+/// # monoloop::EventLoop::builder().virtual_time(true).build().unwrap().run(async {
+/// let mut set = JoinSet::new();
+/// for seconds in [3, 1, 2] {
+///     set.spawn(async move {
+///         sleep(Duration::from_secs(seconds)).await;
+///         seconds
+///     });
+/// }
+/// let mut order = Vec::new();
+/// while let Some(outcome) = set.join_next().await {
+///     order.push(outcome.unwrap());
+/// }
+/// assert_eq!(order, [1, 2, 3]);
+/// # });
+/// ```
+#[doc(alias = "wait")]
+#[doc(alias = "as_completed")]
+pub struct JoinSet<T> {
+    shared: Rc<Shared<T>>,
+}
+
+struct Shared<T> {
+    members: RefCell<Slab<Entry<T>>>,
+    /// The members whose futures are gone, in that order.
+    over: RefCell<VecDeque<usize>>,
+    spawned: Cell<u64>,
+    waiter: Cell<Option<Waker>>,
+    /// `None`: no limit.
+    gate: Option<Gate>,
+}
+
+struct Entry<T> {
+    /// Orders the members by their spawn; keys are reused.
+    order: u64,
+    /// `None` while it is being spawned.
+    handle: Option<JoinHandle<T>>,
+}
+
+impl<T: 'static> JoinSet<T> {
+    /// Makes an empty set.
+    pub fn new() -> Self {
+        Self::with_gate(None)
+    }
+
+    /// Makes an empty set of which at most `limit` tasks run at the same time; zero counts as one. The others wait for
+    /// their turn, in spawn order, unpolled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use monoloop::{task::JoinSet, time};
+    ///
+    /// # monoloop::EventLoop::builder().virtual_time(true).build().unwrap().run(async {
+    /// let begin = time::now();
+    /// let mut set = JoinSet::with_limit(2);
+    /// for _ in 0..6 {
+    ///     set.spawn(async { time::sleep(Duration::from_secs(1)).await });
+    /// }
+    /// while set.join_next().await.is_some() {}
+    /// assert_eq!(time::now() - begin, Duration::from_secs(3));
+    /// # });
+    /// ```
+    pub fn with_limit(limit: usize) -> Self {
+        Self::with_gate(Some(Gate::new(limit)))
+    }
+
+    fn with_gate(gate: Option<Gate>) -> Self {
+        let shared = Shared {
+            members: RefCell::default(),
+            over: RefCell::default(),
+            spawned: Cell::new(0),
+            waiter: Cell::new(None),
+            gate,
+        };
+        Self { shared: Rc::new(shared) }
+    }
+
+    /// Spawns a task into the set.
+    ///
+    /// # Panics
+    ///
+    /// If no loop runs on this thread.
+    #[track_caller]
+    pub fn spawn<F: Future<Output = T> + 'static>(&mut self, future: F) -> AbortHandle {
+        self.spawn_at(None, future, Location::caller())
+    }
+
+    /// Spawns a task that has a name into the set.
+    ///
+    /// # Panics
+    ///
+    /// If no loop runs on this thread.
+    #[track_caller]
+    pub fn spawn_named<F: Future<Output = T> + 'static>(
+        &mut self,
+        name: impl Into<Rc<str>>,
+        future: F,
+    ) -> AbortHandle {
+        self.spawn_at(Some(name.into()), future, Location::caller())
+    }
+
+    fn spawn_at<F: Future<Output = T> + 'static>(
+        &mut self,
+        name: Option<Rc<str>>,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> AbortHandle {
+        let seed = context::with("JoinSet::spawn", |core| core.executor.seed(location));
+        let key = self.shared.enter();
+        let tracked = Tracked::new(future, Rc::clone(&self.shared), key);
+        let (task, join) = match name {
+            Some(name) => executor::new_named_task(tracked, name, seed),
+            None => executor::new_task(tracked, seed),
+        };
+        let abort = AbortHandle::new(task.clone());
+        self.shared.members.borrow_mut()[key].handle = Some(JoinHandle::new(join));
+        context::with("JoinSet::spawn", |core| core.executor.admit(task));
+        abort
+    }
+
+    /// Waits for the next task that ends, and gives its outcome; `None` if the set is empty.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: an outcome that is not taken is the next call's.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] if the task panicked or was aborted.
+    pub async fn join_next(&mut self) -> Option<Result<T, JoinError>> {
+        poll_fn(|cx| self.poll_join_next(cx)).await
+    }
+
+    /// Gives the outcome of the next task that has ended, without waiting; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`join_next`](Self::join_next).
+    pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
+        let key = *self.shared.over.borrow().front()?;
+        // A task whose future is gone, and whose output is not there yet, has a waker of ours to run in between.
+        let outcome = self.shared.members.borrow_mut()[key].handle.as_mut()?.try_join()?;
+        self.shared.over.borrow_mut().pop_front();
+        let entry = self.shared.members.borrow_mut().remove(key);
+        drop(entry);
+        Some(outcome)
+    }
+
+    /// Polls for the next outcome, as [`join_next`](Self::join_next) does.
+    pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
+        if let Some(outcome) = self.try_join_next() {
+            return Poll::Ready(Some(outcome));
+        }
+        if self.is_empty() {
+            return Poll::Ready(None);
+        }
+        // Foreign code, with nothing borrowed. A task that it ends is over when we ask again.
+        let new = cx.waker().clone();
+        drop(self.shared.waiter.replace(Some(new)));
+        match self.try_join_next() {
+            Some(outcome) => Poll::Ready(Some(outcome)),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Aborts all tasks, in spawn order. They stay in the set until they are joined.
+    pub fn abort_all(&self) {
+        let mut aborts: Vec<_> = self
+            .shared
+            .members
+            .borrow()
+            .iter()
+            .filter_map(|(_, entry)| Some((entry.order, entry.handle.as_ref()?.abort_handle())))
+            .collect();
+        aborts.sort_unstable_by_key(|(order, _)| *order);
+        for (_, abort) in aborts {
+            abort.abort();
+        }
+    }
+
+    /// Aborts all tasks and waits until they are gone. Panics, if there were any, go to the error hook.
+    ///
+    /// # Cancel safety
+    ///
+    /// The tasks are aborted all the same; those that are not gone stay in the set.
+    pub async fn shutdown(&mut self) {
+        self.abort_all();
+        poll_fn(|cx| {
+            self.discard_over();
+            if self.is_empty() {
+                return Poll::Ready(());
+            }
+            drop(self.shared.waiter.replace(Some(cx.waker().clone())));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Drops the outcomes of those that are over, unread.
+    fn discard_over(&mut self) {
+        while let Some(entry) = self.shared.next_over() {
+            drop(entry);
+        }
+    }
+
+    /// Lets all tasks run on by themselves, and empties the set. Those that wait for their turn still get it.
+    pub fn detach_all(&mut self) {
+        let limit = self.shared.gate.as_ref().map(Gate::limit);
+        let empty = Self::with_gate(limit.map(Gate::new));
+        let full = std::mem::replace(self, empty);
+        full.shared.take_members().into_iter().for_each(drop);
+    }
+
+    /// Returns how many tasks are in the set: running, waiting for their turn, or over and not joined.
+    pub fn len(&self) -> usize {
+        self.shared.members.borrow().len()
+    }
+
+    /// Returns whether no task is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T> Shared<T> {
+    fn enter(&self) -> usize {
+        let order = self.spawned.get() + 1;
+        self.spawned.set(order);
+        self.members.borrow_mut().insert(Entry { order, handle: None })
+    }
+
+    /// A member's future is gone.
+    fn is_over(&self, key: usize) {
+        // A set that is gone keeps no members.
+        if self.members.borrow().contains(key) {
+            self.over.borrow_mut().push_back(key);
+            wake(self.waiter.take());
+        }
+    }
+
+    fn next_over(&self) -> Option<Entry<T>> {
+        let key = self.over.borrow_mut().pop_front()?;
+        Some(self.members.borrow_mut().remove(key))
+    }
+
+    /// Takes all handles, in spawn order.
+    fn take_members(&self) -> Vec<JoinHandle<T>> {
+        let members = std::mem::take(&mut *self.members.borrow_mut());
+        self.over.borrow_mut().clear();
+        let mut members: Vec<_> = members.into_iter().map(|(_, entry)| entry).collect();
+        members.sort_unstable_by_key(|entry| entry.order);
+        members.into_iter().filter_map(|entry| entry.handle).collect()
+    }
+}
+
+impl<T> Drop for JoinSet<T> {
+    fn drop(&mut self) {
+        drop(self.shared.waiter.take());
+        let handles = self.shared.take_members();
+        // All are aborted before an output's drop may panic.
+        for handle in &handles {
+            handle.abort();
+        }
+    }
+}
+
+impl<T: 'static> Default for JoinSet<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: 'static> Stream for JoinSet<T> {
+    type Item = Result<T, JoinError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_join_next(cx)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len(), Some(self.len()))
+    }
+}
+
+impl<T> fmt::Debug for JoinSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinSet")
+            .field("len", &self.shared.members.borrow().len())
+            .field("over", &self.shared.over.borrow().len())
+            .field("limit", &self.shared.gate.as_ref().map(Gate::limit))
+            .finish_non_exhaustive()
+    }
+}
