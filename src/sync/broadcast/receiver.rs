@@ -66,11 +66,13 @@ impl<T: Clone> Receiver<T> {
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn recv(&mut self) -> Result<T, RecvError> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
     /// Polls for the next value, as [`recv`](Self::recv) does.
+    #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         let received = self.shared.poll_recv(&mut self.key, &mut self.next, cx);
         received.map(|received| received.map(Rc::unwrap_or_clone))
@@ -81,6 +83,7 @@ impl<T: Clone> Receiver<T> {
     /// # Errors
     ///
     /// As for [`recv`](Self::recv), and [`TryRecvError::Empty`].
+    #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         self.shared.try_recv(&mut self.next).map(Rc::unwrap_or_clone)
     }

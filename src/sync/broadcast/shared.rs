@@ -121,6 +121,7 @@ impl<T> Shared<T> {
     }
 
     /// Waits for the value numbered `next`.
+    #[inline]
     pub(super) fn poll_recv(
         &self,
         key: &mut Option<Key>,
@@ -141,7 +142,7 @@ impl<T> Shared<T> {
                 Err(TryRecvError::Empty) => (),
             }
             let is_there = || self.senders.get() == 0 || self.len_from(*next) > 0;
-            ready!(self.waiting.wait(key, cx, (), || is_there().then_some(()), |()| ()));
+            ready!(self.waiting.join(key, cx, (), || is_there().then_some(())));
         }
     }
 

@@ -67,7 +67,7 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use crate::executor::task::discard;
-use crate::executor::wake::WakeRef;
+use crate::executor::wake::{Slot, WakeRef};
 use slab::{Slab, State};
 use wakes::Foreign;
 
@@ -135,35 +135,55 @@ impl<R, G> WaitList<R, G> {
         mut take: impl FnMut() -> Option<T>,
         accept: impl FnOnce(G) -> T,
     ) -> Poll<T> {
-        if key.is_none() {
-            if let Some(taken) = take() {
-                return Poll::Ready(taken);
-            }
+        if key.is_some() {
+            return self.poll(key, cx).map(accept);
         }
-        self.wait_in_list(key, cx, request, take, accept)
+        match take() {
+            Some(taken) => Poll::Ready(taken),
+            None => self.join(key, cx, request, take),
+        }
     }
 
-    /// What of [`wait`](Self::wait) comes after the first look. Apart, so that the free path is a few instructions.
+    /// The second half of a first [`wait`](Self::wait), for who just looked and found nothing. `take` is asked again if
+    /// foreign code ran since.
+    #[inline]
+    pub(crate) fn join<T>(
+        &self,
+        key: &mut Option<Key>,
+        cx: &Context<'_>,
+        request: R,
+        take: impl FnMut() -> Option<T>,
+    ) -> Poll<T> {
+        match Slot::of(cx.waker()) {
+            Some(slot) => {
+                *key = Some(self.push_own(request, slot));
+                Poll::Pending
+            }
+            None => self.join_foreign(key, cx, request, take),
+        }
+    }
+
+    /// Apart, so that the free path is a few instructions; and for our own wakers alone, so that nothing has to be kept
+    /// for a drop.
     #[inline(never)]
-    fn wait_in_list<T>(
+    fn push_own(&self, request: R, slot: &'static Slot) -> Key {
+        self.push(request, WakeRef::Slot(slot))
+    }
+
+    #[cold]
+    fn join_foreign<T>(
         &self,
         key: &mut Option<Key>,
         cx: &Context<'_>,
         request: R,
         mut take: impl FnMut() -> Option<T>,
-        accept: impl FnOnce(G) -> T,
     ) -> Poll<T> {
-        if key.is_some() {
-            return self.poll(key, cx).map(accept);
-        }
         let waker = WakeRef::new(cx.waker());
-        if let WakeRef::Foreign(_) = waker {
-            // Cloning ran foreign code, which may have freed what was taken just now.
-            if let Some(taken) = take() {
-                // A panic must not take away what was taken.
-                discard(waker);
-                return Poll::Ready(taken);
-            }
+        // Cloning ran foreign code, which may have freed what was taken just now.
+        if let Some(taken) = take() {
+            // A panic must not take away what was taken.
+            discard(waker);
+            return Poll::Ready(taken);
         }
         *key = Some(self.push(request, waker));
         Poll::Pending
@@ -171,7 +191,7 @@ impl<R, G> WaitList<R, G> {
 
     /// Adds a waiter, behind all others. Between the look that found nothing to take and this call, no foreign code
     /// may run: see [`wait`](Self::wait).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, request: R, waker: WakeRef) -> Key {
         let room = self.room.get_or_init(Box::default);
         let key = room.slab.borrow_mut().push(request, waker);
@@ -185,7 +205,7 @@ impl<R, G> WaitList<R, G> {
     /// # Panics
     ///
     /// If `key` is `None`.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn poll(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<G> {
         let room = self.room(key);
         if let Some(grant) = room.take_grant(key) {
@@ -210,9 +230,6 @@ impl<R, G> WaitList<R, G> {
     #[must_use = "who was served must be woken"]
     pub(crate) fn serve(&self, decide: impl FnOnce(&mut R) -> Option<G>) -> Option<WakeRef> {
         let room = self.room.get()?;
-        if room.waiting.get() == 0 {
-            return None;
-        }
         let mut slab = room.slab.borrow_mut();
         let grant = decide(slab.front_mut()?)?;
         let (request, waker) = slab.serve_front(grant);
@@ -237,8 +254,10 @@ impl<R, G> WaitList<R, G> {
     }
 
     /// As [`serve_all`](Self::serve_all), for who has others to wake as well: panics are kept in `wakes`.
-    pub(crate) fn serve_all_with(&self, wakes: &mut Wakes, mut decide: impl FnMut(R) -> G) {
-        self.serve_each(wakes, |slab| slab.serve_front_with(&mut decide));
+    pub(crate) fn serve_all_with(&self, wakes: &mut Wakes, decide: impl FnMut(R) -> G) {
+        self.serve_several(wakes, |slab, foreign| {
+            slab.serve_all(decide, |waker| foreign.wake_or_keep(waker))
+        });
     }
 
     /// Serves and wakes those who wait, in order, until `decide` gives `None` for one. All of them are served before
@@ -251,30 +270,28 @@ impl<R, G> WaitList<R, G> {
     /// As [`serve_all`](Self::serve_all).
     pub(crate) fn serve_while(&self, mut decide: impl FnMut(&mut R) -> Option<G>) {
         let mut wakes = Wakes::new();
-        self.serve_each(&mut wakes, |slab| {
-            let grant = decide(slab.front_mut()?)?;
-            // Nothing of a request is left that would run foreign code in its drop.
-            Some(slab.serve_front(grant).1)
+        self.serve_several(&mut wakes, |slab, foreign| {
+            let mut served = 0;
+            while let Some(grant) = slab.front_mut().and_then(&mut decide) {
+                // Nothing of a request is left that would run foreign code in its drop.
+                foreign.wake_or_keep(slab.serve_front(grant).1);
+                served += 1;
+            }
+            served
         });
         wakes.finish();
     }
 
-    /// Serves with `next` as long as it gives wakers, then wakes.
+    /// Serves with `serve`, which says how many they were, and then wakes those whose wakers are foreign.
     #[inline]
-    fn serve_each(
+    fn serve_several(
         &self,
         wakes: &mut Wakes,
-        mut next: impl FnMut(&mut Slab<R, G>) -> Option<WakeRef>,
+        serve: impl FnOnce(&mut Slab<R, G>, &mut Foreign) -> usize,
     ) {
         let Some(room) = self.room.get() else { return };
         let mut foreign = Foreign::default();
-        let mut served = 0;
-        let mut slab = room.slab.borrow_mut();
-        while let Some(waker) = next(&mut slab) {
-            served += 1;
-            foreign.wake_or_keep(waker);
-        }
-        drop(slab);
+        let served = serve(&mut room.slab.borrow_mut(), &mut foreign);
         room.waiting.set(room.waiting.get() - served);
         room.served.set(room.served.get() + served);
         foreign.wake(wakes);
