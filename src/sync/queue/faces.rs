@@ -248,8 +248,9 @@ queue! {
     /// A queue that gives the lowest item first, and of equal ones that which was put first. For items with a priority
     /// beside them there is [`Prioritized`](super::Prioritized).
     ///
-    /// Items are compared while the queue is in use, so their `Ord` must not use it: that panics. If it panics itself, an
-    /// item may be lost, and the order of the others is unspecified.
+    /// Items are compared while the queue is in use, so their `Ord` must not use it: that panics. If it panics itself, an item
+    /// that is put is in the queue, and one that is taken is dropped; in what order the others come is unspecified then,
+    /// but who waits for an item or a place is served.
     ///
     /// # Examples
     ///

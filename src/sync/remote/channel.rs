@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 
 use super::block::block_on;
-use super::lock;
+use super::{lock, wake};
 use crate::executor::wake::WakeRef;
 pub use crate::sync::mpsc::{SendError, TryRecvError, TrySendError};
 use crate::sync::wait_list::Wakes;
@@ -137,7 +137,7 @@ impl<T> Sender<T> {
         state.values.push_back(value);
         let receiver = state.receiver.take();
         drop(state);
-        receiver.into_iter().for_each(Waker::wake);
+        wake(receiver);
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl<T> Drop for Sender<T> {
         state.senders -= 1;
         let receiver = if state.senders == 0 { state.receiver.take() } else { None };
         drop(state);
-        receiver.into_iter().for_each(Waker::wake);
+        wake(receiver);
     }
 }
 
@@ -226,7 +226,7 @@ impl<T> Future for Sending<'_, T> {
         state.values.push_back(value);
         let receiver = state.receiver.take();
         drop(state);
-        receiver.into_iter().for_each(Waker::wake);
+        wake(receiver);
         Poll::Ready(Ok(()))
     }
 }
@@ -238,7 +238,7 @@ impl<T> Drop for Sending<'_, T> {
         let _own = state.waiting.remove(&ticket);
         let next = if state.served.remove(&ticket) { state.serve() } else { None };
         drop(state);
-        next.into_iter().for_each(Waker::wake);
+        wake(next);
     }
 }
 
@@ -295,8 +295,9 @@ impl<T> Receiver<T> {
         let Some(value) = state.values.pop_front() else { return Err(state.why_empty()) };
         let sender = state.serve();
         drop(state);
-        sender.into_iter().for_each(Waker::wake);
-        Ok(value)
+        let mut put_back = PutBack { state: &self.state, value: Some(value) };
+        wake(sender);
+        Ok(put_back.value.take().expect("it is taken once"))
     }
 
     /// Closes the channel: sending fails. What was sent can be received.
@@ -325,6 +326,21 @@ impl<T> Receiver<T> {
         let mut wakes = Wakes::new();
         waiting.into_values().for_each(|waker| wakes.wake(WakeRef::Foreign(waker)));
         wakes.finish();
+    }
+}
+
+/// Holds a value that was taken, until it is sure that no waker panics.
+struct PutBack<'a, T> {
+    state: &'a Mutex<State<T>>,
+    value: Option<T>,
+}
+
+impl<T> Drop for PutBack<'_, T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.value.take() {
+            // There may now be one more than the capacity, until the next is taken. No other receiver came between.
+            lock(self.state).values.push_front(value);
+        }
     }
 }
 

@@ -51,8 +51,20 @@ pub mod event;
 pub mod oneshot;
 
 use std::sync::{Mutex, MutexGuard};
+use std::task::Waker;
+
+use super::wait_list;
+use crate::executor::wake::WakeRef;
 
 /// Locks. Nothing that runs under our locks can leave them half-changed, so poison means nothing.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poison| poison.into_inner())
+}
+
+/// Wakes who waits, if anybody does. A panic of the waker goes to the caller, unless this thread is panicking already:
+/// drops wake as well.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        wait_list::wake(WakeRef::Foreign(waker));
+    }
 }

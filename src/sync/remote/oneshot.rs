@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use super::block::block_on;
-use super::lock;
+use super::{lock, wake};
 pub use crate::sync::oneshot::{RecvError, SendError, TryRecvError};
 
 /// Makes a channel for one value.
@@ -61,8 +61,8 @@ impl<T> Sender<T> {
         }
         let old = mem::replace(&mut *state, State::Sent(value));
         drop(state);
-        if let State::Open(Some(waker)) = old {
-            waker.wake();
+        if let State::Open(waker) = old {
+            wake(waker);
         }
         Ok(())
     }
@@ -80,7 +80,7 @@ impl<T> Drop for Sender<T> {
             let waker = waker.take();
             *state = State::Over;
             drop(state);
-            waker.into_iter().for_each(Waker::wake);
+            wake(waker);
         }
     }
 }
