@@ -1,5 +1,5 @@
-//! Random operations on what tasks wait for without holding it: events, notifications, conditions, barriers and
-//! once-cells, each against a plain model.
+//! Random operations on what tasks wait for without holding it: events, notifications, conditions, barriers
+//! and once-cells, each against a plain model.
 //!
 //! Actors wait, poll and give up (released or not), and signals are given, at random; wakers panic and call
 //! back. A failure prints the seed; `MONOLOOP_SEED=n` runs that one.
@@ -49,8 +49,8 @@ trait Subject: 'static {
     /// Gives a signal, one of four.
     fn signal(&self, which: usize);
 
-    /// The outcome of a wait that begins, if it is there at once. Else the actor is in the line, or something else that
-    /// `poll` knows of.
+    /// The outcome of a wait that begins, if it is there at once. Else the actor is in the line, or something
+    /// else that `poll` knows of.
     fn model_wait(&self, actor: usize, line: &mut Line) -> Option<usize>;
     fn model_signal(&self, which: usize, line: &mut Line);
 

@@ -8,8 +8,8 @@ use std::task::Context;
 use super::wait_list::wake;
 use crate::executor::wake::{Slot, WakeRef};
 
-/// Holds the waker of who waits. Needs no list, and hands over nothing: who is woken looks for itself, and nobody
-/// can be ahead of it.
+/// Holds the waker of who waits. Needs no list, and hands over nothing: who is woken looks for itself, and
+/// nobody can be ahead of it.
 ///
 /// A future that is dropped leaves its waker behind. At worst it wakes a task that waits no longer, once.
 #[derive(Default)]

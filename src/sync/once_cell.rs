@@ -87,7 +87,8 @@ impl<T> OnceCell<T> {
     ///
     /// # Cancel safety
     ///
-    /// What `init` did so far is lost, if it ran; the next who waits begins with its own. Who only waited loses nothing.
+    /// What `init` did so far is lost, if it ran; the next who waits begins with its own. Who only waited
+    /// loses nothing.
     pub async fn get_or_init(&self, init: impl AsyncFnOnce() -> T) -> &T {
         let result = self.get_or_try_init(async || Ok::<T, Infallible>(init().await)).await;
         match result {

@@ -12,8 +12,8 @@ use super::shared::Shared;
 use super::{RecvError, TryRecvError};
 use crate::sync::wait_list::Key;
 
-/// Receives every value of a [`channel`](super::channel) that is sent while it exists. Also a [`Stream`] of them, which
-/// ends when no sender is left.
+/// Receives every value of a [`channel`](super::channel) that is sent while it exists. Also a [`Stream`] of
+/// them, which ends when no sender is left.
 ///
 /// The receiver itself is what waits: a future of its that is dropped keeps its place until the next value.
 #[must_use = "values are kept until the receiver gets them, or is dropped"]
@@ -60,8 +60,8 @@ impl<T: Clone> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`RecvError::Closed`] when all was received and no sender is left; [`RecvError::Lagged`] when this receiver was
-    /// too slow: then the next call gets the oldest value that is left.
+    /// [`RecvError::Closed`] when all was received and no sender is left; [`RecvError::Lagged`] when this
+    /// receiver was too slow: then the next call gets the oldest value that is left.
     ///
     /// # Cancel safety
     ///

@@ -22,7 +22,8 @@ pub(super) struct Shared<T> {
     closing: WaitList,
 }
 
-/// The newest values. Behind an `Rc`, so that they can be cloned, which is foreign code, with nothing borrowed.
+/// The newest values. Behind an `Rc`, so that they can be cloned, which is foreign code, with nothing
+/// borrowed.
 struct Ring<T> {
     values: VecDeque<Entry<T>>,
     /// The number of the oldest.

@@ -1,7 +1,8 @@
 //! A channel for one value: the answer to a question.
 //!
-//! Either end may go away at any time. A sender that is dropped tells the receiver, and a receiver that is dropped
-//! or [closed](Receiver::close) tells the sender, which gets its value back from [`send`](Sender::send).
+//! Either end may go away at any time. A sender that is dropped tells the receiver, and a receiver that is
+//! dropped or [closed](Receiver::close) tells the sender, which gets its value back from
+//! [`send`](Sender::send).
 //!
 //! ```text
 //!             send                     receive
@@ -10,7 +11,8 @@
 //!        └────────── drop of the sender ──────────┘
 //! ```
 //!
-//! Closing is beside it: who closes an open channel will get nothing, but what was sent before can be received.
+//! Closing is beside it: who closes an open channel will get nothing, but what was sent before can be
+//! received.
 //!
 //! # Examples
 //!

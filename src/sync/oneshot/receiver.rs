@@ -16,8 +16,8 @@ use super::{Phase, RecvError, Shared, TryRecvError};
 ///
 /// # Cancel safety
 ///
-/// Awaited by reference, `(&mut receiver).await`, nothing is lost. Dropping the receiver closes the channel and drops
-/// the value if it was sent.
+/// Awaited by reference, `(&mut receiver).await`, nothing is lost. Dropping the receiver closes the channel
+/// and drops the value if it was sent.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Receiver<T> {
     shared: Rc<Shared<T>>,
@@ -33,7 +33,8 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`TryRecvError::Empty`] if it was not sent yet, [`TryRecvError::Closed`] if it never will be, or was received.
+    /// [`TryRecvError::Empty`] if it was not sent yet, [`TryRecvError::Closed`] if it never will be, or was
+    /// received.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         match self.shared.phase.get() {

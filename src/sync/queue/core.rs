@@ -1,8 +1,8 @@
 //! What all queues do, whatever their order.
 //!
-//! A *claim* is the right to one item: who waits for an item is handed a claim. The item itself stays in the store
-//! until the claimant runs, so that a claim that is dropped needs to put nothing back, and a priority queue gives
-//! what is lowest then.
+//! A *claim* is the right to one item: who waits for an item is handed a claim. The item itself stays in the
+//! store until the claimant runs, so that a claim that is dropped needs to put nothing back, and a priority
+//! queue gives what is lowest then.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
@@ -19,7 +19,8 @@ use crate::sync::waiting::Waiting;
 
 /// The items, who waits for one, and who waits for a place.
 ///
-/// Items are never dropped while the store is borrowed. They may be compared: their order must not use the queue.
+/// Items are never dropped while the store is borrowed. They may be compared: their order must not use the
+/// queue.
 pub(super) struct Core<S: Store> {
     store: RefCell<S>,
     /// So many of the items belong to claimants. Nobody waits for an item while there are more.
@@ -225,8 +226,8 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// Takes an item out and hands its place on. If the waker of who gets that panics, the item goes back.
-    /// If the order of the items panics, the heap has dropped the item, and its place is handed on all the same.
+    /// Takes an item out and hands its place on. If the waker of who gets that panics, the item goes back. If
+    /// the order of the items panics, the heap has dropped the item, and its place is handed on all the same.
     fn pop(&self) -> S::Item {
         let if_it_panics = Finally(|| self.places.serve(|| self.held()));
         let taken = self.store().pop().expect("there is an item");

@@ -1,6 +1,7 @@
 //! A channel from many threads to one receiver, first in, first out.
 //!
-//! As [`sync::mpsc`](crate::sync::mpsc), but both ends are `Send`: either of them may be on the loop's thread.
+//! As [`sync::mpsc`](crate::sync::mpsc), but both ends are `Send`: either of them may be on the loop's
+//! thread.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -48,7 +49,8 @@ fn with_capacity<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     (Sender { state: Arc::clone(&state) }, Receiver { state })
 }
 
-/// What is under the lock. Wakers and values are foreign code, and taken out before they are woken or dropped.
+/// What is under the lock. Wakers and values are foreign code, and taken out before they are woken or
+/// dropped.
 struct State<T> {
     values: VecDeque<T>,
     capacity: usize,
@@ -105,8 +107,8 @@ impl<T> Sender<T> {
         Sending { sender: self, value: Some(value), ticket: None }.await
     }
 
-    /// Sends a value, and blocks this thread until there is a place for it. Not for a thread whose loop runs: it would
-    /// stand still.
+    /// Sends a value, and blocks this thread until there is a place for it. Not for a thread whose loop runs:
+    /// it would stand still.
     ///
     /// # Errors
     ///
@@ -279,8 +281,8 @@ impl<T> Receiver<T> {
         Poll::Ready(self.try_recv().ok())
     }
 
-    /// Blocks this thread until there is a value; `None` as for [`recv`](Self::recv). Not for a thread whose loop runs: it
-    /// would stand still.
+    /// Blocks this thread until there is a value; `None` as for [`recv`](Self::recv). Not for a thread whose
+    /// loop runs: it would stand still.
     pub fn blocking_recv(&mut self) -> Option<T> {
         block_on(self.recv())
     }
@@ -338,7 +340,8 @@ struct PutBack<'a, T> {
 impl<T> Drop for PutBack<'_, T> {
     fn drop(&mut self) {
         if let Some(value) = self.value.take() {
-            // There may now be one more than the capacity, until the next is taken. No other receiver came between.
+            // There may now be one more than the capacity, until the next is taken. No other receiver came
+            // between.
             lock(self.state).values.push_front(value);
         }
     }

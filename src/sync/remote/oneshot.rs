@@ -99,8 +99,8 @@ impl<T> fmt::Debug for Sender<T> {
 ///
 /// # Cancel safety
 ///
-/// Awaited by reference, `(&mut receiver).await`, nothing is lost. Dropping the receiver closes the channel and drops
-/// the value if it was sent.
+/// Awaited by reference, `(&mut receiver).await`, nothing is lost. Dropping the receiver closes the channel
+/// and drops the value if it was sent.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Receiver<T> {
     state: Arc<Mutex<State<T>>>,
@@ -111,7 +111,8 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`TryRecvError::Empty`] if it was not sent yet, [`TryRecvError::Closed`] if it never will be, or was received.
+    /// [`TryRecvError::Empty`] if it was not sent yet, [`TryRecvError::Closed`] if it never will be, or was
+    /// received.
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let mut state = lock(&self.state);
         match &mut *state {

@@ -15,41 +15,44 @@
 //!                                                passes it to the next waiter
 //! ```
 //!
-//! *Serving hands over the thing itself*, the grant: the lock, the permits, the item, the place. It belongs to the
-//! waiter from then on, before the waiter runs, and nobody else can have it meanwhile. So there is nothing to
-//! compete for when it runs, no newcomer gets ahead, and no second wake is needed.
+//! *Serving hands over the thing itself*, the grant: the lock, the permits, the item, the place. It belongs
+//! to the waiter from then on, before the waiter runs, and nobody else can have it meanwhile. So there is
+//! nothing to compete for when it runs, no newcomer gets ahead, and no second wake is needed.
 //!
-//! *A served waiter that is dropped before it ran* gives the grant back to its primitive (by [`remove`]), which
-//! serves the next with it, as if it had been released just now. A waiter that is dropped unserved may have been in the way of
-//! others (a request for many permits at the front): the primitive looks whether it can serve now.
+//! *A served waiter that is dropped before it ran* gives the grant back to its primitive (by [`remove`]),
+//! which serves the next with it, as if it had been released just now. A waiter that is dropped unserved may
+//! have been in the way of others (a request for many permits at the front): the primitive looks whether it
+//! can serve now.
 //!
 //! # Foreign code
 //!
-//! Wakers, but our own, are foreign code: their clone, wake and drop may call back into the primitive, or panic. So
+//! Wakers, but our own, are foreign code: their clone, wake and drop may call back into the primitive, or
+//! panic. So
 //!
 //! * nothing of theirs runs while the list is borrowed. [`serve`] *returns* the waker; whoever calls it first
 //!   brings the primitive's own state in order, then wakes ([`wake`], or [`Wakes`] for several);
-//! * who can serve several serves them all, and only then wakes ([`serve_while`], [`serve_all`]): what calls back finds
-//!   nothing half done;
-//! * a waker's panic is kept until all others are woken, and then goes on to whoever caused the wake. (If that one is
-//!   panicking already, the second panic is dropped.)
+//! * who can serve several serves them all, and only then wakes ([`serve_while`], [`serve_all`]): what calls
+//!   back finds nothing half done;
+//! * a waker's panic is kept until all others are woken, and then goes on to whoever caused the wake. (If
+//!   that one is panicking already, the second panic is dropped.)
 //! * cloning a waker may change what the primitive has to give: [`wait`] looks once more after it.
 //!
-//! Requests and grants may hold values of users. They are dropped with no borrow held, but for the drop of the
-//! whole list.
+//! Requests and grants may hold values of users. They are dropped with no borrow held, but for the drop of
+//! the whole list.
 //!
 //! # How it is stored
 //!
-//! A slab of entries, linked both ways by index, so that pushing, serving and removing are O(1); see [`Slab`]. It is made for the
-//! first waiter: until then a list is one null pointer. It never shrinks, and so is as large as the most who ever
-//! waited at a time; after that, waiting allocates nothing. A waker of our own is kept as its slot, and waking it costs
-//! a few instructions and no indirect call ([`WakeRef`]).
+//! A slab of entries, linked both ways by index, so that pushing, serving and removing are O(1); see
+//! [`Slab`]. It is made for the first waiter: until then a list is one null pointer. It never shrinks, and so
+//! is as large as the most who ever waited at a time; after that, waiting allocates nothing. A waker of our
+//! own is kept as its slot, and waking it costs a few instructions and no indirect call ([`WakeRef`]).
 //!
-//! An intrusive list (entries inside of the pinned futures, as in tokio and event-listener) would need no slab. It needs
-//! `unsafe` in every primitive, and futures of 56 bytes and more where these have 16 to 32, with 32 in the slab.
+//! An intrusive list (entries inside of the pinned futures, as in tokio and event-listener) would need no
+//! slab. It needs `unsafe` in every primitive, and futures of 56 bytes and more where these have 16 to 32,
+//! with 32 in the slab.
 //!
-//! A [`Key`] is neither `Copy` nor `Clone`, and only its owner can vacate its entry: so an index is never stale, and a
-//! generation beside it would tell nothing.
+//! A [`Key`] is neither `Copy` nor `Clone`, and only its owner can vacate its entry: so an index is never
+//! stale, and a generation beside it would tell nothing.
 //!
 //! [`remove`]: WaitList::remove
 //! [`serve`]: WaitList::serve
@@ -121,11 +124,11 @@ impl<R, G> WaitList<R, G> {
         self.room.get().is_none_or(|room| room.waiting.get() + room.served.get() == 0)
     }
 
-    /// The whole wait of a future whose place is `key`: polls it if it is in the list, and `accept`s what it was
-    /// handed; else takes what it wants without waiting, or joins the list.
+    /// The whole wait of a future whose place is `key`: polls it if it is in the list, and `accept`s what it
+    /// was handed; else takes what it wants without waiting, or joins the list.
     ///
-    /// `take` must succeed only for one who overtakes nobody, and may be asked twice. What it gives is taken then and
-    /// there: foreign code may run before the caller has it.
+    /// `take` must succeed only for one who overtakes nobody, and may be asked twice. What it gives is taken
+    /// then and there: foreign code may run before the caller has it.
     #[inline]
     pub(crate) fn wait<T>(
         &self,
@@ -144,8 +147,8 @@ impl<R, G> WaitList<R, G> {
         }
     }
 
-    /// The second half of a first [`wait`](Self::wait), for who just looked and found nothing. `take` is asked again if
-    /// foreign code ran since.
+    /// The second half of a first [`wait`](Self::wait), for who just looked and found nothing. `take` is
+    /// asked again if foreign code ran since.
     #[inline]
     pub(crate) fn join<T>(
         &self,
@@ -163,8 +166,8 @@ impl<R, G> WaitList<R, G> {
         }
     }
 
-    /// Apart, so that the free path is a few instructions; and for our own wakers alone, so that nothing has to be kept
-    /// for a drop.
+    /// Apart, so that the free path is a few instructions; and for our own wakers alone, so that nothing has
+    /// to be kept for a drop.
     #[inline(never)]
     fn push_own(&self, request: R, slot: &'static Slot) -> Key {
         self.push(request, WakeRef::Slot(slot))
@@ -189,8 +192,8 @@ impl<R, G> WaitList<R, G> {
         Poll::Pending
     }
 
-    /// Adds a waiter, behind all others. Between the look that found nothing to take and this call, no foreign code
-    /// may run: see [`wait`](Self::wait).
+    /// Adds a waiter, behind all others. Between the look that found nothing to take and this call, no
+    /// foreign code may run: see [`wait`](Self::wait).
     #[inline(always)]
     pub(crate) fn push(&self, request: R, waker: WakeRef) -> Key {
         let room = self.room.get_or_init(Box::default);
@@ -222,10 +225,11 @@ impl<R, G> WaitList<R, G> {
         self.room(key).take_grant(key)
     }
 
-    /// Serves who waits longest with what `decide` gives for its request; `None` leaves it waiting. The waker that
-    /// comes back is to be woken once the primitive's own state is in order.
+    /// Serves who waits longest with what `decide` gives for its request; `None` leaves it waiting. The waker
+    /// that comes back is to be woken once the primitive's own state is in order.
     ///
-    /// `decide` is ours: it must not run foreign code, and takes out of the request whatever does so in its drop.
+    /// `decide` is ours: it must not run foreign code, and takes out of the request whatever does so in its
+    /// drop.
     #[inline]
     #[must_use = "who was served must be woken"]
     pub(crate) fn serve(&self, decide: impl FnOnce(&mut R) -> Option<G>) -> Option<WakeRef> {
@@ -260,8 +264,8 @@ impl<R, G> WaitList<R, G> {
         });
     }
 
-    /// Serves and wakes those who wait, in order, until `decide` gives `None` for one. All of them are served before
-    /// the first foreign waker is woken.
+    /// Serves and wakes those who wait, in order, until `decide` gives `None` for one. All of them are served
+    /// before the first foreign waker is woken.
     ///
     /// `decide` is ours, as in [`serve`](Self::serve).
     ///

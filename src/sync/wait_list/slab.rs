@@ -8,7 +8,8 @@ use std::task::Waker;
 
 use crate::executor::wake::WakeRef;
 
-/// Owns an entry: it goes when its key is given back. One more than the index, so that an `Option` of it is small.
+/// Owns an entry: it goes when its key is given back. One more than the index, so that an `Option` of it is
+/// small.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Key(NonZeroU32);
 
@@ -26,8 +27,8 @@ impl Key {
 /// No entry. Never an index: see [`Slab::grow`].
 const NIL: u32 = u32::MAX;
 
-/// `Waiting` entries are linked from `first`, who waits longest, to `last`; `Vacant` ones by `next` from `vacant`.
-/// `Served` ones are in no list.
+/// `Waiting` entries are linked from `first`, who waits longest, to `last`; `Vacant` ones by `next` from
+/// `vacant`. `Served` ones are in no list.
 pub(super) struct Slab<R, G> {
     entries: Vec<Entry<R, G>>,
     first: u32,
@@ -67,7 +68,8 @@ impl<R, G> Slab<R, G> {
         let entry = self.entry_mut(index);
         let next_vacant = mem::replace(&mut entry.next, NIL);
         entry.previous = last;
-        // There is nothing to drop. Said so, the compiler need not hold all in registers that a call preserves.
+        // There is nothing to drop. Said so, the compiler need not hold all in registers that a call
+        // preserves.
         mem::forget(mem::replace(&mut entry.state, State::Waiting { request, waker }));
         self.vacant = next_vacant;
         match last {
@@ -120,8 +122,8 @@ impl<R, G> Slab<R, G> {
         (request, waker)
     }
 
-    /// Hands what `decide` makes of their requests to all who wait, and gives their wakers to `woken`, in order.
-    /// Returns how many they were. Neither may panic.
+    /// Hands what `decide` makes of their requests to all who wait, and gives their wakers to `woken`, in
+    /// order. Returns how many they were. Neither may panic.
     #[inline]
     pub(super) fn serve_all(
         &mut self,

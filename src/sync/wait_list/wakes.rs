@@ -77,8 +77,8 @@ pub(super) struct Foreign {
 }
 
 impl Foreign {
-    /// Wakes one of our own at once: that is not foreign code. Keeps a foreign one, and all who come after it, so
-    /// that they are woken in order.
+    /// Wakes one of our own at once: that is not foreign code. Keeps a foreign one, and all who come after
+    /// it, so that they are woken in order.
     #[inline(always)]
     pub(super) fn wake_or_keep(&mut self, waker: WakeRef) {
         match waker {
