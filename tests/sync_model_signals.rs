@@ -17,7 +17,7 @@ use common::{Random, many};
 use monoloop::sync::{
     Barrier, Condition, Event, Latch, Mutex, Notify, OnceCell, WaitGroup, WorkToken,
 };
-use sync_common::{Boxed, bell, explore, poll, tolerate};
+use sync_common::{Boxed, bell, explore, for_ever, poll, tolerate};
 
 const ACTORS: usize = 8;
 
@@ -151,10 +151,6 @@ fn model<S: Subject>(steps: usize, make: impl Fn() -> S) {
     );
 }
 
-fn leak<T>(value: T) -> &'static T {
-    Box::leak(Box::new(value))
-}
-
 struct Events {
     real: &'static Event,
     is_set: Cell<bool>,
@@ -194,11 +190,14 @@ impl Subject for Events {
 
 #[test]
 fn events_do_what_the_model_says() {
-    model(many(40_000, 1_000_000), || Events { real: leak(Event::new()), is_set: Cell::default() });
+    model(many(40_000, 1_000_000), || Events {
+        real: for_ever(Event::new()),
+        is_set: Cell::default(),
+    });
 }
 
 struct Latches {
-    real: Cell<&'static Latch>,
+    real: RefCell<Rc<Latch>>,
     left: Cell<usize>,
 }
 
@@ -208,8 +207,8 @@ impl Latches {
 
 impl Subject for Latches {
     fn wait(&self) -> Boxed<usize> {
-        let latch = self.real.get();
-        Box::pin(async {
+        let latch = Rc::clone(&self.real.borrow());
+        Box::pin(async move {
             latch.wait().await;
             0
         })
@@ -217,9 +216,10 @@ impl Subject for Latches {
 
     /// Counts down, or makes a new one.
     fn signal(&self, _: usize) {
-        match self.real.get().is_open() {
-            false => self.real.get().count_down(),
-            true => self.real.set(leak(Latch::new(Self::COUNT))),
+        let latch = Rc::clone(&self.real.borrow());
+        match latch.is_open() {
+            false => latch.count_down(),
+            true => *self.real.borrow_mut() = Rc::new(Latch::new(Self::COUNT)),
         }
     }
 
@@ -242,7 +242,7 @@ impl Subject for Latches {
 #[test]
 fn latches_do_what_the_model_says() {
     model(many(40_000, 1_000_000), || Latches {
-        real: Cell::new(leak(Latch::new(0))),
+        real: RefCell::new(Rc::new(Latch::new(0))),
         left: Cell::default(),
     });
 }
@@ -360,7 +360,7 @@ impl Subject for Notifications {
 #[test]
 fn notifications_do_what_the_model_says() {
     model(many(40_000, 1_000_000), || Notifications {
-        real: leak(Notify::new()),
+        real: for_ever(Notify::new()),
         has_permit: Cell::default(),
     });
 }
@@ -413,8 +413,8 @@ impl Subject for Conditions {
 #[test]
 fn conditions_do_what_the_model_says() {
     model(many(40_000, 1_000_000), || Conditions {
-        mutex: leak(Mutex::new(())),
-        real: leak(Condition::new()),
+        mutex: for_ever(Mutex::new(())),
+        real: for_ever(Condition::new()),
     });
 }
 
@@ -472,7 +472,7 @@ impl Subject for Barriers {
 #[test]
 fn barriers_do_what_the_model_says() {
     model(many(40_000, 1_000_000), || Barriers {
-        real: leak(Barrier::new(4)),
+        real: for_ever(Barrier::new(4)),
         is_broken: Cell::default(),
     });
 }
