@@ -181,7 +181,8 @@ mod tests {
 
     impl Accept for Scripted {
         async fn wait(&self) -> io::Result<()> {
-            match self.script.borrow().is_empty() {
+            let is_over = self.script.borrow().is_empty();
+            match is_over {
                 true => std::future::pending().await,
                 false => Ok(()),
             }
