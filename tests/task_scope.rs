@@ -477,6 +477,7 @@ fn a_body_that_panics_before_it_is_a_future_waits_for_clean_ups_too() {
         assert_eq!(message(task.await.unwrap_err().into_panic()), "body");
         assert_eq!(log.take(), ["child", "cleaned"]);
     });
+}
 
 /// The body's place is not given to a child, though the body was woken in its last poll.
 #[test]
