@@ -557,13 +557,15 @@ fn a_failing_group_of_many_leaves_nobody() {
     });
 }
 
+type Boxed = Pin<Box<dyn Future<Output = ()>>>;
+
 /// A group in a box, which its child drops: what becomes of the child then.
 fn outlive(end: impl FnOnce() -> Result<(), Stay> + 'static) -> (Vec<String>, bool) {
     let (event_loop, reports) = reporting_loop();
     let is_gone = event_loop.run(async {
-        let place: Rc<RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>> = Rc::default();
+        let place = Rc::new(RefCell::new(None::<Boxed>));
         let own = place.clone();
-        let boxed = Box::pin(async {
+        let boxed: Boxed = Box::pin(async {
             let ended = group(async |group: TaskGroup<(), Stay>| {
                 group.spawn(async move {
                     yield_now().await;
@@ -617,7 +619,8 @@ fn a_child_that_said_that_it_is_ready_runs_on_though_nobody_heard_it() {
             Ok(())
         };
         let mut start = Box::pin(group.start(child));
-        poll_fn(|cx| Poll::Ready(assert!(start.as_mut().poll(cx).is_pending()))).await;
+        let polled = poll_fn(|cx| Poll::Ready(start.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
         yield_now().await;
         drop(start);
         Ok(())

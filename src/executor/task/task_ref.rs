@@ -107,15 +107,14 @@ impl TaskRef {
     }
 
     /// Keeps the waker of who holds the join handle, to wake when the task is over; gives whether it is already.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn watch(&self, waker: &Waker) -> bool {
         if self.is_over() {
             return true;
         }
         let joiner = &self.header().joiner;
-        joiner.set(waker);
-        // Cloning a foreign waker, or dropping the one before, is foreign code, and may have ended the task.
-        let is_over = self.is_over();
+        // Foreign code may have ended the task.
+        let is_over = joiner.set(waker) && self.is_over();
         if is_over {
             drop(joiner.take());
         }
