@@ -33,3 +33,8 @@ pub use task::{AbortHandle, JoinError, JoinHandle, spawn, yield_now};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guide's examples, as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-asyncio.md")]
+struct FromAsyncio;

@@ -106,19 +106,14 @@ impl TaskRef {
         !matches!(self.state(), State::Idle | State::Running | State::Ending)
     }
 
-    /// Keeps the waker of who holds the join handle, to wake when the task is over; gives whether it is already.
-    #[inline(always)]
-    pub(crate) fn watch(&self, waker: &Waker) -> bool {
-        if self.is_over() {
-            return true;
-        }
+    /// Keeps the waker of who holds the join handle, to wake when the task is over. It may be over already,
+    /// or be so by the time this returns.
+    pub(crate) fn watch(&self, waker: &Waker) {
         let joiner = &self.header().joiner;
         // Foreign code may have ended the task.
-        let is_over = joiner.set(waker) && self.is_over();
-        if is_over {
+        if !self.is_over() && joiner.set(waker) && self.is_over() {
             drop(joiner.take());
         }
-        is_over
     }
 
     pub(crate) fn is_queued(&self) -> bool {
@@ -399,7 +394,20 @@ impl<T> RawJoin<T> {
     /// Gives `None` where the outcome was taken before.
     #[inline]
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Outcome<T>>> {
-        if self.task.watch(cx.waker()) { Poll::Ready(self.take()) } else { Poll::Pending }
+        if self.task.is_over() {
+            return Poll::Ready(self.take());
+        }
+        if self.task.header().joiner.set(cx.waker()) { self.poll_again() } else { Poll::Pending }
+    }
+
+    /// Foreign code was run, which may have ended the task.
+    #[cold]
+    fn poll_again(&self) -> Poll<Option<Outcome<T>>> {
+        if !self.task.is_over() {
+            return Poll::Pending;
+        }
+        drop(self.task.header().joiner.take());
+        Poll::Ready(self.take())
     }
 
     /// Takes the outcome, if it is there and was not taken.
