@@ -45,12 +45,17 @@ impl<L: Listen> Acceptor<L> {
         Ok(Self { io: Registered::new(what, location, listener)?, pause: Pause::default() })
     }
 
+    /// Waits until there may be a connection, and a pause is over.
+    pub(super) async fn wait(&self) -> io::Result<()> {
+        while let Some(pause) = self.io.with_core(|core| Ok(self.pause.sleep(core)))? {
+            pause.await;
+        }
+        self.io.ready(Direction::Read).await
+    }
+
     pub(super) async fn accept(&self) -> io::Result<L::Accepted> {
         loop {
-            while let Some(pause) = self.io.with_core(|core| Ok(self.pause.sleep(core)))? {
-                pause.await;
-            }
-            self.io.ready(Direction::Read).await?;
+            self.wait().await?;
             match self.try_accept() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,

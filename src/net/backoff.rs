@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+#[cfg(unix)]
 use crate::time::{Sleep, sleep};
 
 /// Gives pauses, each twice as long as the one before, up to a limit.
@@ -16,16 +17,19 @@ impl Backoff {
         Self { next: first, longest }
     }
 
-    /// For a queue in the kernel that is full, and of which nobody tells us when there is room.
-    pub(super) const fn for_full_queue() -> Self {
-        Self::new(Duration::from_millis(1), Duration::from_millis(50))
-    }
-
     /// How long the next pause is.
     pub(super) fn next(&mut self) -> Duration {
         let pause = self.next;
         self.next = (pause * 2).min(self.longest);
         pause
+    }
+}
+
+#[cfg(unix)]
+impl Backoff {
+    /// For a queue in the kernel that is full, and of which nobody tells us when there is room.
+    pub(super) const fn for_full_queue() -> Self {
+        Self::new(Duration::from_millis(1), Duration::from_millis(50))
     }
 
     /// The next pause.

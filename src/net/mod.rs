@@ -6,13 +6,15 @@
 
 mod accept;
 mod addr;
-#[cfg(unix)]
 mod backoff;
 mod datagram;
 mod descriptor;
+mod idle;
+mod lookup;
 mod pause;
 #[cfg(unix)]
 pub mod pipe;
+mod server;
 mod stream;
 mod streams;
 mod tcp;
@@ -21,13 +23,19 @@ mod udp;
 mod unix;
 
 pub use addr::ToSocketAddrs;
+pub use idle::{IdleTimeout, idle_timeout};
+pub(crate) use lookup::Lookups;
+pub use lookup::{Resolve, Resolving, lookup_host};
+pub use server::{
+    AcceptError, Endings, HandlerOutput, Listener, Server, ServerBuilder, ServerHandle,
+};
 #[doc(hidden)]
 pub use stream::Connection;
 pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SendFile, WriteHalf};
-pub use streams::{StreamServer, open_connection, start_server, start_server_on};
+pub use streams::{open_connection, start_server};
 #[cfg(unix)]
 pub use streams::{open_unix_connection, start_unix_server};
-pub use tcp::{TcpListener, TcpSocket, TcpStream};
+pub use tcp::{ConnectError, Connector, TcpListener, TcpSocket, TcpStream};
 pub use udp::UdpSocket;
 #[cfg(unix)]
 pub use unix::{PeerCred, UnixDatagram, UnixListener, UnixStream};

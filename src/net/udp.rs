@@ -7,9 +7,10 @@ use std::panic::Location;
 use std::task::{Context, Poll};
 
 use super::ToSocketAddrs;
-use super::addr::{first_bound, resolve};
+use super::addr::first_bound;
 use super::datagram::datagram_methods;
 use super::descriptor::descriptor;
+use super::lookup::resolve;
 use crate::event_loop::context;
 use crate::io::{Direction, Registered};
 

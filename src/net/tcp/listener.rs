@@ -13,8 +13,9 @@ use super::TcpStream;
 use crate::event_loop::context;
 use crate::net::ToSocketAddrs;
 use crate::net::accept::Acceptor;
-use crate::net::addr::{first_bound, resolve};
+use crate::net::addr::first_bound;
 use crate::net::descriptor::descriptor;
+use crate::net::lookup::resolve;
 
 /// Accepts TCP connections.
 ///
@@ -131,6 +132,10 @@ impl TcpListener {
     /// Of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if none is; else as [`accept`](Self::accept).
     pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         self.adopt(self.acceptor.try_accept()?)
+    }
+
+    pub(in crate::net) fn acceptor(&self) -> &Acceptor<mio::net::TcpListener> {
+        &self.acceptor
     }
 
     fn adopt(

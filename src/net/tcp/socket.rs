@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
+use super::connect::connecting;
 use super::{TcpListener, TcpStream};
 use crate::event_loop::context;
 
@@ -118,13 +119,15 @@ impl TcpSocket {
         let location = Location::caller();
         async move {
             context::io_with("TcpSocket::connect", location, |_| Ok(()))?;
-            match self.socket.connect(&SockAddr::from(addr)) {
-                Ok(()) => {}
-                Err(error) if is_under_way(&error) => {}
-                Err(error) => return Err(error),
-            }
-            let stream = mio::net::TcpStream::from_std(self.socket.into());
-            TcpStream::connecting("TcpSocket::connect", location, stream).await
+            connecting("TcpSocket::connect", location, self.begin(addr)?).await
+        }
+    }
+
+    /// Begins to connect.
+    pub(super) fn begin(self, addr: SocketAddr) -> io::Result<mio::net::TcpStream> {
+        match self.socket.connect(&SockAddr::from(addr)) {
+            Err(error) if !is_under_way(&error) => Err(error),
+            _ => Ok(mio::net::TcpStream::from_std(self.socket.into())),
         }
     }
 

@@ -1,17 +1,16 @@
 //! TCP connections.
 
 use std::fs::File;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::RangeBounds;
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::event_loop::context;
+use super::Connector;
 use crate::io::{Direction, Registered};
 use crate::net::ToSocketAddrs;
-use crate::net::addr::resolve;
 use crate::net::descriptor::descriptor;
 use crate::net::stream::{
     self, Connection, OwnedReadHalf, OwnedWriteHalf, RawRead, RawWrite, ReadHalf, SendFile, Target,
@@ -35,56 +34,30 @@ use crate::net::stream::{
 /// A `read`, `write` or `peek` that is dropped has done nothing. A dropped `read_exact` or `write_all` has
 /// moved an unknown number of bytes.
 pub struct TcpStream {
-    io: Registered<mio::net::TcpStream>,
+    pub(super) io: Registered<mio::net::TcpStream>,
 }
 
 impl TcpStream {
     /// Connects to the first of the addresses that works.
     ///
+    /// Several are tried as RFC 8305 has it ("happy eyeballs"): IPv6 and IPv4 by turns, and the next as soon as the last
+    /// attempt has failed or taken 250 ms. The first to succeed wins; the others are closed.
+    /// [`Connector`] does otherwise.
+    ///
     /// # Cancel safety
     ///
-    /// The connection that was being made is closed.
+    /// The connections that were being made are closed.
     ///
     /// # Errors
     ///
-    /// If `addr` is malformed or cannot be looked up, if no address can be connected to (the last error,
-    /// naming the address), or if no loop runs on this thread.
+    /// If `addr` is malformed or cannot be looked up, if no address can be connected to (a
+    /// [`ConnectError`](super::ConnectError), which names them all, inside of the [`io::Error`]), or if no loop runs on
+    /// this thread.
     #[doc(alias = "open_connection")]
     #[track_caller]
     pub fn connect(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
         let location = Location::caller();
-        async move {
-            context::io_with("TcpStream::connect", location, |_| Ok(()))?;
-            let mut last = None;
-            for addr in resolve(addr.target()).await? {
-                match Self::connect_to(addr, location).await {
-                    Ok(stream) => return Ok(stream),
-                    Err(error) => {
-                        let text = format!("cannot connect to {addr}: {error}");
-                        last = Some(io::Error::new(error.kind(), text));
-                    }
-                }
-            }
-            Err(last.expect("`resolve` gives at least one address"))
-        }
-    }
-
-    async fn connect_to(addr: SocketAddr, location: &Location<'_>) -> io::Result<Self> {
-        let socket = mio::net::TcpStream::connect(addr)?;
-        let stream = Self::connecting("TcpStream::connect", location, socket).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
-
-    /// Waits until `socket` is connected.
-    pub(super) async fn connecting(
-        what: &str,
-        location: &Location<'_>,
-        socket: mio::net::TcpStream,
-    ) -> io::Result<Self> {
-        let stream = Self { io: Registered::connecting(what, location, socket)? };
-        poll_fn(|cx| stream.io.poll_io(Direction::Write, cx, is_connected)).await?;
-        Ok(stream)
+        async move { Connector::new().connect_from("TcpStream::connect", location, addr).await }
     }
 
     /// An accepted connection.
@@ -273,20 +246,6 @@ impl TcpStream {
     /// If the operating system cannot tell.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.io.get().take_error()
-    }
-}
-
-/// Whether a connection has been made; `WouldBlock`: not yet. Writability alone does not tell.
-fn is_connected(io: &mio::net::TcpStream) -> io::Result<()> {
-    if let Some(error) = io.take_error()? {
-        return Err(error);
-    }
-    match io.peer_addr() {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-        Err(error) => Err(error),
     }
 }
 

@@ -139,6 +139,10 @@ impl UnixListener {
         self.adopt(self.acceptor.try_accept()?)
     }
 
+    pub(in crate::net) fn acceptor(&self) -> &Acceptor<mio::net::UnixListener> {
+        &self.acceptor
+    }
+
     fn adopt(
         &self,
         (stream, peer): (mio::net::UnixStream, SocketAddr),
