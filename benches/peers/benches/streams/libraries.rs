@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 use std::io;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::Instant;
 
 use async_io::Async;
@@ -34,7 +34,7 @@ fn since(start: Instant) -> f64 {
 /// A client that writes, a proxy, and a server that reads to the end, on one thread. The methods have the same names in
 /// all libraries; what differs is given.
 macro_rules! proxy {
-    ($operations:expr, $connect:expr, $bind:expr, $accept:expr, $addr:expr, $spawn:expr, $close:ident, $copy:expr) => {{
+    ($operations:expr, $connect:expr, $bind:expr, $accept:expr, $addr:expr, $spawn:expr, $close:expr, $copy:expr) => {{
         let (front, back) = ($bind.await.ok()?, $bind.await.ok()?);
         let (front_addr, back_addr) = ($addr(&front)?, $addr(&back)?);
         let proxy = $spawn(async move {
@@ -59,7 +59,7 @@ macro_rules! proxy {
         for _ in 0..$operations {
             client.write_all(&data).await.ok()?;
         }
-        client.$close().await.ok()?;
+        $close(&mut client).await.ok()?;
         (start, proxy, server)
     }};
 }
@@ -89,7 +89,7 @@ fn ours(kind: Kind, operations: u64) -> Option<f64> {
                     accept,
                     addr,
                     monoloop::spawn,
-                    close,
+                    async |client: &mut TcpStream| client.close().await,
                     copy_bidirectional
                 );
                 assert_eq!(server.await.ok()? as u64, proxy.await.ok()?);
@@ -131,7 +131,7 @@ fn tokio(kind: Kind, operations: u64) -> Option<f64> {
                     accept,
                     addr,
                     tokio::task::spawn_local,
-                    shutdown,
+                    async |client: &mut TcpStream| client.shutdown().await,
                     copy
                 );
                 assert_eq!(server.await.ok()? as u64, proxy.await.ok()?);
@@ -189,7 +189,7 @@ fn async_io(kind: Kind, operations: u64) -> Option<f64> {
             accept,
             addr,
             |future| executor.spawn(future),
-            close,
+            async |client: &mut Async<TcpStream>| client.get_ref().shutdown(Shutdown::Write),
             copy_both
         );
         assert_eq!(server.await as u64, proxy.await);
@@ -202,8 +202,8 @@ async fn copy_both(a: &mut Async<TcpStream>, b: &mut Async<TcpStream>) -> io::Re
 }
 
 async fn copy_one_way(from: &Async<TcpStream>, mut to: &Async<TcpStream>) -> io::Result<u64> {
-    use futures_lite::io::{AsyncWriteExt, copy};
-    let copied = copy(from, &mut to).await?;
-    to.close().await?;
+    let copied = futures_lite::io::copy(from, &mut to).await?;
+    // Its `close` only flushes.
+    to.get_ref().shutdown(Shutdown::Write)?;
     Ok(copied)
 }
