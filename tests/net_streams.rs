@@ -324,3 +324,25 @@ fn unix_sockets_serve_as_well() {
     });
     let _gone = std::fs::remove_file(&path);
 }
+
+#[test]
+fn an_error_closes_the_connection_wherever_the_writer_is() {
+    let _alone = alone();
+    let (event_loop, log) = common::reporting_loop();
+    run_on(&event_loop, async {
+        let kept = Rc::new(RefCell::new(Vec::new()));
+        let keep = Rc::clone(&kept);
+        let server = start_server("127.0.0.1:0", async move |_reader, writer| {
+            writer.write(b"so long")?;
+            keep.borrow_mut().push(writer);
+            Err(io::Error::other("no more"))
+        });
+        let server = server.await.unwrap();
+        let (mut reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        let mut all = String::new();
+        reader.read_to_string(&mut all).await.unwrap();
+        assert_eq!(all, "so long");
+        assert!(kept.borrow()[0].is_closing());
+    });
+    assert_eq!(log.len(), 1);
+}
