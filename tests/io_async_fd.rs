@@ -277,7 +277,8 @@ fn each_direction_wakes_its_own() {
         let (ours, mut peer) = pair();
         let ours = Rc::new(AsyncFd::new(ours).unwrap());
         // Full to the brim, and nothing to read.
-        while (&*ours.get_ref()).write(&[0; 4096]).is_ok() {}
+        let mut stream = ours.get_ref();
+        while stream.write(&[0; 4096]).is_ok() {}
         let polls = [(); 2].map(|()| Rc::new(std::cell::Cell::new(0)));
         let task = |which: usize| {
             let (ours, polls) = (Rc::clone(&ours), Rc::clone(&polls[which]));
