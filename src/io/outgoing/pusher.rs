@@ -12,8 +12,8 @@ use futures_io::AsyncWrite;
 use super::{Failure, Outgoing, Wish};
 use crate::io::poll_proceed;
 
-/// What an empty buffer keeps for the next writes.
-const KEPT: usize = 64 * 1024;
+/// What an empty buffer keeps for the next writes. There are two of them, also while the connection is idle.
+const KEPT: usize = 16 * 1024;
 
 /// Sends what is in the queue of an [`Outgoing`]. Ready when it was told to close and has sent all, when it was
 /// told to abort, or when the stream fails.
