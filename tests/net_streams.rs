@@ -346,3 +346,22 @@ fn an_error_closes_the_connection_wherever_the_writer_is() {
     });
     assert_eq!(log.len(), 1);
 }
+
+#[test]
+fn an_aborted_writer_gives_its_half_up_at_once() {
+    let _alone = alone();
+    run(async {
+        let server = start_server("127.0.0.1:0", async |mut reader, writer| {
+            writer.abort();
+            // The handler stays, and still hears the peer.
+            assert_eq!(reader.read_line().await?, b"still\n");
+            io::Result::Ok(())
+        });
+        let server = server.await.unwrap();
+        let (mut reader, writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        assert_eq!(reader.next_line().await.unwrap(), None);
+        assert_eq!(server.connections(), 1);
+        writer.write(b"still\n").unwrap();
+        until(|| server.connections() == 0).await;
+    });
+}
