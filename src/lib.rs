@@ -10,7 +10,11 @@ pub mod event_loop;
 mod executor;
 pub mod io;
 pub mod net;
+#[cfg(unix)]
+pub mod process;
 mod reactor;
+#[cfg(unix)]
+pub mod signal;
 pub mod sync;
 pub mod task;
 pub mod time;

@@ -40,14 +40,25 @@ impl<S: Source> Registered<S> {
     fn register(
         what: &str,
         location: &Location<'_>,
-        mut io: S,
+        io: S,
         is_connecting: bool,
     ) -> io::Result<Self> {
-        context::io_with(what, location, |core| {
-            let key = core.reactor.register(&mut io, is_connecting)?;
-            Ok((core.executor.home(), core.id(), key))
-        })
-        .map(|(home, owner, key)| Self { io: Some(io), home, owner, key })
+        context::io_with(what, location, |core| Self::register_in(core, io, is_connecting))
+    }
+
+    /// Registers `io` with a loop that need not be current.
+    pub(crate) fn in_core(core: &Core, io: S) -> io::Result<Self> {
+        Self::register_in(core, io, false)
+    }
+
+    fn register_in(core: &Core, mut io: S, is_connecting: bool) -> io::Result<Self> {
+        let key = core.reactor.register(&mut io, is_connecting)?;
+        Ok(Self { io: Some(io), home: core.executor.home(), owner: core.id(), key })
+    }
+
+    /// Whether it belongs to that loop.
+    pub(crate) fn is_of(&self, core: &Core) -> bool {
+        core.id() == self.owner
     }
 
     #[inline]
