@@ -7,7 +7,6 @@ mod census;
 mod common;
 
 use std::cell::Cell;
-use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
@@ -34,20 +33,43 @@ fn send(kind: SignalKind) {
     kill_process(getpid(), Number::from_named_raw(kind.as_raw()).unwrap()).unwrap();
 }
 
-/// Whether the signal is caught and ignored.
-fn disposition(kind: SignalKind) -> (bool, bool) {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let has = |mask: &str| {
-        let line = status.lines().find(|line| line.starts_with(mask)).unwrap();
-        let bits = u64::from_str_radix(line[mask.len()..].trim(), 16).unwrap();
-        bits & 1 << (kind.as_raw() - 1) != 0
-    };
-    (has("SigCgt:"), has("SigIgn:"))
+/// What a signal does: asked of a copy of this process, which sends it to itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Effect {
+    Ends,
+    Nothing,
 }
 
-const DEFAULT: (bool, bool) = (false, false);
-const CAUGHT: (bool, bool) = (true, false);
-const IGNORED: (bool, bool) = (false, true);
+fn effect(kind: SignalKind) -> Effect {
+    // SAFETY: the child does only what is async-signal-safe.
+    let child = unsafe {
+        match libc::fork() {
+            0 => {
+                libc::raise(kind.as_raw());
+                libc::_exit(0)
+            }
+            child => child,
+        }
+    };
+    let status = reap(child);
+    match libc::WIFSIGNALED(status) {
+        true => {
+            assert_eq!(libc::WTERMSIG(status), kind.as_raw());
+            Effect::Ends
+        }
+        false => {
+            assert_eq!(libc::WEXITSTATUS(status), 0);
+            Effect::Nothing
+        }
+    }
+}
+
+fn reap(child: libc::pid_t) -> libc::c_int {
+    let mut status = 0;
+    // SAFETY: the pointer is to a live variable.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    status
+}
 
 async fn is_told(listener: &mut Signal) -> bool {
     for _ in 0..50 {
@@ -127,16 +149,18 @@ fn a_dropped_wait_loses_nothing() {
 /// BUGCLASSES 44.
 #[test]
 fn ten_thousand_signals_during_polls_are_told_in_every_burst_and_interrupt_nothing() {
+    let _leftovers = no_leftovers();
     const BURSTS: usize = 100;
     const BURST: usize = 100;
-    let _leftovers = no_leftovers();
+    // Both are there at the beginning and the end of a burst.
+    let (begin, wait_to_begin) = mpsc::channel::<()>();
     let (burst_over, wait_for_burst) = mpsc::channel::<()>();
     let sender = thread::spawn(move || {
-        for _ in 0..BURSTS {
+        for () in wait_to_begin {
             for _ in 0..BURST {
                 send(KIND);
             }
-            wait_for_burst.recv().unwrap();
+            burst_over.send(()).unwrap();
         }
     });
     run(async {
@@ -169,9 +193,11 @@ fn ten_thousand_signals_during_polls_are_told_in_every_burst_and_interrupt_nothi
             rounds
         });
         for _ in 0..BURSTS {
+            begin.send(()).unwrap();
             listener.recv().await;
-            burst_over.send(()).unwrap();
+            wait_for_burst.recv().unwrap();
         }
+        drop(begin);
         is_over.set(true);
         assert!(client.await.unwrap() > 0);
         echo.await.unwrap();
@@ -263,8 +289,8 @@ fn ctrl_c_and_terminate_listen_from_the_call_on() {
         interrupted.await.unwrap();
         terminated.await.unwrap();
     });
-    assert_eq!(disposition(SignalKind::INTERRUPT), DEFAULT);
-    assert_eq!(disposition(SignalKind::TERMINATE), DEFAULT);
+    assert_eq!(effect(SignalKind::INTERRUPT), Effect::Ends);
+    assert_eq!(effect(SignalKind::TERMINATE), Effect::Ends);
 }
 
 #[test]
@@ -274,7 +300,7 @@ fn a_panicking_waker_keeps_no_other_from_being_told() {
     event_loop.run(async {
         let mut grumpy = signal(KIND).unwrap();
         let waker = Waker::from(Arc::new(Grumpy));
-        let mut wait = pin!(grumpy.recv());
+        let wait = pin!(grumpy.recv());
         assert!(wait.poll(&mut Context::from_waker(&waker)).is_pending());
         let mut other = signal(KIND).unwrap();
         for _ in 0..2 {
@@ -291,20 +317,25 @@ fn a_panicking_waker_keeps_no_other_from_being_told() {
 fn the_last_listener_restores_what_was_there() {
     let _leftovers = no_leftovers();
     run(async {
-        assert_eq!(disposition(KIND), DEFAULT);
-        let first = signal(KIND).unwrap();
-        let second = signal(KIND).unwrap();
-        assert_eq!(disposition(KIND), CAUGHT);
-        drop(first);
-        assert_eq!(disposition(KIND), CAUGHT);
-        drop(second);
-        assert_eq!(disposition(KIND), DEFAULT);
+        for _ in 0..2 {
+            assert_eq!(effect(KIND), Effect::Ends);
+            let first = signal(KIND).unwrap();
+            let second = signal(KIND).unwrap();
+            assert_eq!(effect(KIND), Effect::Nothing);
+            drop(first);
+            assert_eq!(effect(KIND), Effect::Nothing);
+            drop(second);
+        }
+        assert_eq!(effect(KIND), Effect::Ends);
         // Rust's runtime ignores this one.
-        assert_eq!(disposition(SignalKind::PIPE), IGNORED);
-        let pipe = signal(SignalKind::PIPE).unwrap();
-        assert_eq!(disposition(SignalKind::PIPE), CAUGHT);
-        drop(pipe);
-        assert_eq!(disposition(SignalKind::PIPE), IGNORED);
+        for _ in 0..2 {
+            assert_eq!(effect(SignalKind::PIPE), Effect::Nothing);
+            drop(signal(SignalKind::PIPE).unwrap());
+        }
+        assert_eq!(effect(SignalKind::PIPE), Effect::Nothing);
+        // Ignored by default.
+        drop(signal(SignalKind::CHILD).unwrap());
+        assert_eq!(effect(SignalKind::CHILD), Effect::Nothing);
     });
 }
 
@@ -316,56 +347,84 @@ fn the_end_of_a_loop_restores_what_was_there() {
         spawn(async move { listener.recv().await }).detach();
         on_signal(SignalKind::USER_2, || ()).unwrap();
         yield_now().await;
-        assert_eq!(disposition(KIND), CAUGHT);
+        assert_eq!(effect(KIND), Effect::Nothing);
     });
-    assert_eq!((disposition(KIND), disposition(SignalKind::USER_2)), (DEFAULT, DEFAULT));
+    assert_eq!((effect(KIND), effect(SignalKind::USER_2)), (Effect::Ends, Effect::Ends));
+}
+
+static THEIRS: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn their_handler(_: libc::c_int) {
+    THEIRS.fetch_add(1, Ordering::SeqCst);
 }
 
 #[test]
-fn handlers_of_others_are_called_before_and_after() {
-    isolated("handlers_of_others_are_called_before_and_after", || {
-        let theirs = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&theirs);
-        // SAFETY: the action only counts.
-        let register = |count: Arc<AtomicUsize>, kind: SignalKind| unsafe {
-            signal_hook::low_level::register(kind.as_raw(), move || {
-                count.fetch_add(1, Ordering::SeqCst);
-            })
+fn a_handler_that_was_there_is_called_with_listeners_and_without() {
+    let _leftovers = no_leftovers();
+    isolated("a_handler_that_was_there_is_called_with_listeners_and_without", || {
+        // SAFETY: the handler only counts.
+        unsafe {
+            libc::signal(KIND.as_raw(), their_handler as extern "C" fn(libc::c_int) as usize)
         };
-        // Theirs below ours.
-        register(Arc::clone(&count), KIND).unwrap();
         run(async {
             let mut listener = signal(KIND).unwrap();
             send(KIND);
             listener.recv().await;
         });
-        assert_eq!(theirs.load(Ordering::SeqCst), 1);
+        assert_eq!(THEIRS.load(Ordering::SeqCst), 1);
         send(KIND);
-        eventually("theirs is called", || theirs.load(Ordering::SeqCst) == 2);
+        eventually("theirs is called", || THEIRS.load(Ordering::SeqCst) == 2);
+    });
+}
 
-        // Theirs on top of ours, which goes and comes again.
-        let kind = SignalKind::USER_2;
+#[test]
+fn handlers_of_another_library_are_called_too() {
+    let _leftovers = no_leftovers();
+    isolated("handlers_of_another_library_are_called_too", || {
+        let theirs = Arc::new(AtomicUsize::new(0));
+        let register = || {
+            let count = Arc::clone(&theirs);
+            // SAFETY: the action only counts.
+            unsafe {
+                signal_hook::low_level::register(KIND.as_raw(), move || {
+                    count.fetch_add(1, Ordering::SeqCst);
+                })
+                .unwrap()
+            }
+        };
+        // Before ours, and after.
+        register();
         run(async {
-            let mut listener = signal(kind).unwrap();
-            register(Arc::clone(&count), kind).unwrap();
-            send(kind);
+            let mut listener = signal(KIND).unwrap();
+            register();
+            send(KIND);
             listener.recv().await;
-            eventually("theirs is called", || theirs.load(Ordering::SeqCst) == 3);
-            drop(listener);
-            send(kind);
-            eventually("theirs is called", || theirs.load(Ordering::SeqCst) == 4);
-            let mut listener = signal(kind).unwrap();
-            send(kind);
-            listener.recv().await;
-            eventually("theirs is called", || theirs.load(Ordering::SeqCst) == 5);
-            assert!(!is_told(&mut listener).await);
+            eventually("theirs are called", || theirs.load(Ordering::SeqCst) == 2);
         });
-        assert_eq!(theirs.load(Ordering::SeqCst), 5);
+        // Nobody of ours listens; what was there before was not the default.
+        send(KIND);
+        eventually("theirs are called", || theirs.load(Ordering::SeqCst) == 4);
+    });
+}
+
+#[test]
+fn a_signal_that_was_ignored_is_so_again() {
+    let _leftovers = no_leftovers();
+    isolated("a_signal_that_was_ignored_is_so_again", || {
+        // SAFETY: ignores a signal.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+        run(async {
+            let mut listener = signal(SignalKind::HANGUP).unwrap();
+            send(SignalKind::HANGUP);
+            listener.recv().await;
+        });
+        assert_eq!(effect(SignalKind::HANGUP), Effect::Nothing);
     });
 }
 
 #[test]
 fn the_handler_leaves_the_error_number_alone_and_a_full_pipe_blocks_nobody() {
+    let _leftovers = no_leftovers();
     isolated("the_handler_leaves_the_error_number_alone_and_a_full_pipe_blocks_nobody", || {
         run(async {
             let mut listener = signal(KIND).unwrap();
@@ -387,23 +446,11 @@ fn the_handler_leaves_the_error_number_alone_and_a_full_pipe_blocks_nobody() {
 /// BUGCLASSES 42.
 #[test]
 fn signals_of_a_forked_child_are_not_told_to_the_parent() {
+    let _leftovers = no_leftovers();
     isolated("signals_of_a_forked_child_are_not_told_to_the_parent", || {
         run(async {
             let mut listener = signal(KIND).unwrap();
-            // SAFETY: the child does only what is async-signal-safe.
-            let child = unsafe {
-                match libc::fork() {
-                    0 => {
-                        libc::raise(KIND.as_raw());
-                        libc::_exit(0)
-                    }
-                    child => child,
-                }
-            };
-            let mut status = 0;
-            // SAFETY: the pointer is to a live variable.
-            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-            assert_eq!(status, 0, "the handler is inherited");
+            assert_eq!(effect(KIND), Effect::Nothing, "the handler is inherited");
             assert!(!is_told(&mut listener).await);
             send(KIND);
             listener.recv().await;
@@ -414,6 +461,7 @@ fn signals_of_a_forked_child_are_not_told_to_the_parent() {
 /// BUGCLASSES 42.
 #[test]
 fn a_forked_child_can_listen_by_a_loop_of_its_own() {
+    let _leftovers = no_leftovers();
     isolated("a_forked_child_can_listen_by_a_loop_of_its_own", || {
         let mut listener = run(async { signal(KIND).unwrap() });
         // SAFETY: of the two threads of this process the other sleeps, and holds no lock.
@@ -429,10 +477,7 @@ fn a_forked_child_can_listen_by_a_loop_of_its_own() {
             // SAFETY: ends the child without the parent's clean-up.
             unsafe { libc::_exit(if told.is_ok() { 42 } else { 1 }) };
         }
-        let mut status = 0;
-        // SAFETY: the pointer is to a live variable.
-        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-        assert_eq!(libc::WEXITSTATUS(status), 42);
+        assert_eq!(libc::WEXITSTATUS(reap(child)), 42);
         run(async { assert!(!is_told(&mut listener).await) });
     });
 }
@@ -441,6 +486,7 @@ fn a_forked_child_can_listen_by_a_loop_of_its_own() {
 
 #[test]
 fn signals_that_cannot_be_listened_to_are_errors() {
+    let _leftovers = no_leftovers();
     run(async {
         for (number, text) in [
             (9, "SIGKILL cannot be listened to: no process can catch it"),
@@ -468,10 +514,11 @@ fn signals_that_cannot_be_listened_to_are_errors() {
 
 #[test]
 fn without_a_loop_it_is_an_error() {
+    let _leftovers = no_leftovers();
     let error = signal(KIND).unwrap_err().to_string();
     assert!(error.contains("`signal` called at tests/signal.rs"), "{error}");
     let _next = ctrl_c();
-    assert_eq!(disposition(SignalKind::INTERRUPT), DEFAULT);
+    assert_eq!(effect(SignalKind::INTERRUPT), Effect::Ends);
 }
 
 // ----- callbacks
@@ -498,7 +545,7 @@ fn a_callback_is_called_until_it_is_removed() {
         }
         assert!(handle.remove());
         assert!(!handle.remove());
-        assert_eq!(disposition(KIND), DEFAULT);
+        assert_eq!(effect(KIND), Effect::Ends);
         assert_eq!(calls.get(), 3);
     });
     let reports = reports.take();

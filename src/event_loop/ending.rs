@@ -88,7 +88,7 @@ impl Drop for ForThisRun<'_> {
         if self.ending.interrupted().is_cancelled() {
             self.ending.interrupted.take();
             self.ending.root.take();
-            ctrl_c::arm();
+            ctrl_c::arm_anew();
         }
     }
 }

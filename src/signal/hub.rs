@@ -15,42 +15,40 @@ use std::collections::btree_map::Entry;
 use std::future::poll_fn;
 use std::io::{self, Read};
 use std::mem;
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
 use super::SignalKind;
-use super::disposition::{self, Replaced};
+use super::disposition::Disposition;
 use crate::event_loop::{Core, context, report_panic};
 use crate::io::Registered;
 use crate::reactor::Direction;
 
 /// Foreign code never runs while this is locked.
-static HUB: Mutex<Hub> =
-    Mutex::new(Hub { pipe: None, kinds: BTreeMap::new(), left: BTreeMap::new() });
+static HUB: Mutex<Hub> = Mutex::new(Hub { pipe: None, kinds: BTreeMap::new() });
 
 struct Hub {
-    /// Made for the first listener, and kept: the handler may be about to write into it.
+    /// Made for the first listener, and kept.
     pipe: Option<Pipe>,
-    /// Those that somebody listens to.
+    /// Those that somebody listened to, once.
     kinds: BTreeMap<i32, Kind>,
-    /// Dispositions that could not be put back, as another's handler is on top of ours.
-    left: BTreeMap<i32, Replaced>,
 }
 
 struct Pipe {
     reader: UnixStream,
-    /// The handler has its number.
-    _writer: UnixStream,
+    writer: UnixStream,
+    /// The process that it is for: a fork shares it, and needs one of its own.
+    process: u32,
 }
 
-/// A signal that somebody listens to.
+/// A signal that somebody listens to, or did.
 struct Kind {
-    replaced: Replaced,
+    disposition: Disposition,
     /// How often it was delivered.
     deliveries: u64,
     listeners: Slab<Option<Waker>>,
@@ -114,38 +112,41 @@ impl Drop for Seat {
 impl Hub {
     /// Sees to it that this process has a pipe of its own.
     fn open_pipe(&mut self) -> io::Result<()> {
-        if disposition::has_pipe() {
+        let process = process::id();
+        if self.pipe.as_ref().is_some_and(|pipe| pipe.process == process) {
             return Ok(());
         }
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
-        disposition::set_pipe(writer.as_raw_fd());
-        let inherited = self.pipe.replace(Pipe { reader, _writer: writer });
-        if inherited.is_some() {
-            // After a fork: these wakers are of the parent's loops.
-            let wakers = self.kinds.values_mut().flat_map(|kind| kind.listeners.iter_mut());
-            wakers.for_each(|(_, waker)| mem::forget(waker.take()));
+        for kind in self.kinds.values_mut().filter(|kind| kind.disposition.is_listened_to()) {
+            kind.disposition.listen(&writer)?;
+            // After a fork: these are of the parent's loops.
+            kind.listeners.iter_mut().for_each(|(_, waker)| mem::forget(waker.take()));
         }
+        self.pipe = Some(Pipe { reader, writer, process });
         Ok(())
     }
 
     fn listen(&mut self, kind: SignalKind) -> io::Result<Seat> {
-        let number = kind.as_raw();
-        let listened = match self.kinds.entry(number) {
+        let pipe = self.pipe.as_ref().expect("opened before");
+        let listened = match self.kinds.entry(kind.as_raw()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                let replaced = disposition::install(number, self.left.remove(&number))?;
-                entry.insert(Kind { replaced, deliveries: 0, listeners: Slab::new() })
+                let disposition = Disposition::take_over(kind.as_raw())?;
+                entry.insert(Kind { disposition, deliveries: 0, listeners: Slab::new() })
             }
         };
+        if !listened.disposition.is_listened_to() {
+            listened.disposition.listen(&pipe.writer)?;
+        }
         // What came before is not for this one.
         let key = listened.listeners.insert(None);
         Ok(Seat { kind, key, seen: listened.deliveries })
     }
 
     fn kind(&mut self, seat: &Seat) -> &mut Kind {
-        self.kinds.get_mut(&seat.kind.as_raw()).expect("who has a seat is listened for")
+        self.kinds.get_mut(&seat.kind.as_raw()).expect("kept once it was listened to")
     }
 
     fn is_told(&mut self, seat: &mut Seat) -> bool {
@@ -154,12 +155,11 @@ impl Hub {
     }
 
     fn leave(&mut self, seat: &Seat) -> Option<Waker> {
-        let number = seat.kind.as_raw();
         let kind = self.kind(seat);
         let waker = kind.listeners.remove(seat.key);
         if kind.listeners.is_empty() {
-            let gone = self.kinds.remove(&number).expect("found above");
-            self.left.extend(disposition::restore(gone.replaced).map(|left| (number, left)));
+            kind.disposition.release();
+            kind.listeners.shrink_to_fit();
         }
         waker
     }
@@ -167,13 +167,26 @@ impl Hub {
     /// Counts the signals that came, and takes out whom to wake.
     fn deliver(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
-        for (&signal, kind) in &mut self.kinds {
-            if disposition::take_pending(signal) {
+        for kind in self.kinds.values_mut() {
+            if kind.disposition.take_pending() {
                 kind.deliveries += 1;
                 wakers.extend(kind.listeners.iter_mut().filter_map(|(_, waker)| waker.take()));
             }
         }
         wakers
+    }
+}
+
+/// Of two more signals of that kind the second has its default effect, whatever the program does meanwhile. Somebody must
+/// listen to it.
+pub(crate) fn arm(kind: SignalKind) -> io::Result<()> {
+    hub().kinds.get_mut(&kind.as_raw()).map_or(Ok(()), |kind| kind.disposition.arm())
+}
+
+/// Ends what [`arm`] began.
+pub(crate) fn disarm(kind: SignalKind) {
+    if let Some(kind) = hub().kinds.get_mut(&kind.as_raw()) {
+        kind.disposition.disarm();
     }
 }
 

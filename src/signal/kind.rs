@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use libc::c_int;
+use signal_hook::consts::signal as numbers;
 
 /// A kind of signal.
 ///
@@ -16,12 +16,15 @@ use libc::c_int;
 /// assert_eq!(format!("{:?}", SignalKind::HANGUP), "SIGHUP");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SignalKind(c_int);
+pub struct SignalKind(i32);
+
+/// More than any platform has.
+const MAX: i32 = 128;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $raw:ident;)*) => {
         impl SignalKind {
-            $($(#[$doc])* pub const $name: Self = Self(libc::$raw);)*
+            $($(#[$doc])* pub const $name: Self = Self(numbers::$raw);)*
 
             /// Its name in C, if it is one of the constants.
             fn name(self) -> Option<&'static str> {
@@ -81,11 +84,13 @@ impl SignalKind {
     /// Why it cannot be listened to, if so.
     pub(super) fn objection(self) -> Option<&'static str> {
         match self.0 {
-            libc::SIGKILL | libc::SIGSTOP => Some("no process can catch it"),
-            libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL | libc::SIGTRAP => {
-                Some("the faulting instruction would be run again for ever")
-            }
-            number if !super::disposition::is_in_range(number) => Some("there is no such signal"),
+            numbers::SIGKILL | numbers::SIGSTOP => Some("no process can catch it"),
+            numbers::SIGSEGV
+            | numbers::SIGBUS
+            | numbers::SIGFPE
+            | numbers::SIGILL
+            | numbers::SIGTRAP => Some("the faulting instruction would be run again for ever"),
+            number if !(1..=MAX).contains(&number) => Some("there is no such signal"),
             _ => None,
         }
     }

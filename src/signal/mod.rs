@@ -14,8 +14,10 @@
 //! # Dispositions
 //!
 //! While anybody listens to a kind, its default (which for most is the end of the process) does not happen. When the
-//! last listener is dropped, what was there before is put back. A handler that somebody else had
-//! installed is still called.
+//! last listener is dropped, the signal does what it did before: its default, or nothing if it was ignored (which only
+//! Linux tells; elsewhere the default is supposed, but for SIGPIPE). Handlers that somebody else had installed are
+//! called all along. The system goes on to show a handler, ours, so a child that is started later does
+//! not inherit "ignored"; and of real-time signals, which have no name, nobody knows the default: they are ignored.
 //!
 //! # Forks
 //!
@@ -39,12 +41,14 @@
 //! # }
 //! ```
 
-pub(crate) mod disposition;
+mod disposition;
 mod hub;
 mod kind;
 mod listener;
 mod on_signal;
 
+pub(crate) use disposition::do_default;
+pub(crate) use hub::{arm, disarm};
 pub(crate) use listener::listen_in;
 
 pub use kind::SignalKind;

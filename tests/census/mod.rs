@@ -73,7 +73,7 @@ pub fn no_leftovers() -> Leftovers {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     monoloop::run(async {
-        monoloop::signal::signal(monoloop::signal::SignalKind::WINDOW_CHANGE).unwrap();
+        drop(monoloop::signal::signal(monoloop::signal::SignalKind::WINDOW_CHANGE).unwrap());
     });
     Leftovers { before: Census::take(), _alone: alone }
 }

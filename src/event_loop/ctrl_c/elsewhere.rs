@@ -11,7 +11,7 @@ pub(super) fn serve_in(_: &Core) -> io::Result<()> {
 }
 
 /// The next ctrl-c interrupts, and only the one after it ends the process.
-pub(super) fn arm() {}
+pub(super) fn arm_anew() {}
 
 /// Ends the process as ctrl-c does by default.
 pub(super) fn exit() -> ! {
