@@ -142,7 +142,7 @@ impl Child {
     ///
     /// If the child runs as another user by now.
     pub fn kill(&self) -> io::Result<()> {
-        self.process.get().send(Signal::KILL)
+        self.process.get().send(Signal::KILL).map(drop)
     }
 
     /// Asks the child to end (SIGTERM). A child that has exited is left alone.
@@ -151,16 +151,16 @@ impl Child {
     ///
     /// As of [`kill`](Self::kill).
     pub fn terminate(&self) -> io::Result<()> {
-        self.process.get().send(Signal::TERM)
+        self.process.get().send(Signal::TERM).map(drop)
     }
 
-    /// Sends the child a signal. A child that has exited is left alone, and nobody else ever gets it: an
-    /// id of a process is free for others only after the process was reaped, and then nothing is sent.
+    /// Sends the child a signal. Nobody else ever gets it: an id of a process is free for others only after the process
+    /// was reaped, and then nothing is sent.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no such signal; if the child runs as another user
-    /// by now.
+    /// [`NotFound`](io::ErrorKind::NotFound) if the child has exited; [`InvalidInput`](io::ErrorKind::InvalidInput) if
+    /// there is no such signal; others if the child runs as another user by now.
     ///
     /// # Examples
     ///
@@ -173,7 +173,7 @@ impl Child {
     ///     let child = Command::new("sleep").arg("1000").spawn()?;
     ///     child.send_signal(SignalKind::HANGUP)?;
     ///     assert_eq!(child.wait().await?.signal(), Some(SignalKind::HANGUP.as_raw()));
-    ///     child.send_signal(SignalKind::HANGUP)?; // to nobody
+    ///     assert!(child.send_signal(SignalKind::HANGUP).is_err()); // to nobody
     ///     Ok(())
     /// })
     /// # }
@@ -183,6 +183,12 @@ impl Child {
         let signal = signal.ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("{kind} cannot be sent"))
         })?;
-        self.process.get().send(signal)
+        let running = self.process.get();
+        // One that exited and was not seen to is seen now.
+        let has_exited = running.try_wait()?.is_some();
+        match !has_exited && running.send(signal)? {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::NotFound, "the child has exited")),
+        }
     }
 }

@@ -5,18 +5,17 @@ use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::io;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::process::Output;
 use std::task::{Context, Poll, ready};
 
 use futures_io::AsyncWrite;
 
 use super::child::Child;
-use super::exit::Process;
 use super::pipe::{ChildStderr, ChildStdin, ChildStdout};
 
 /// How much room a read finds at least.
-const ROOM: usize = 64 * 1024;
+const ROOM: usize = 8 * 1024;
 
 /// Sends a child its whole input, reads all its output, and waits for its exit; made by [`Child::communicate`]. Await it.
 ///
@@ -57,13 +56,17 @@ impl Communicate {
             limit: self.limit,
         };
         poll_fn(|cx| talk.poll(cx)).await?;
-        let status = wait(process).await?;
+        let status = {
+            let mut exit = pin!(process.get().wait());
+            poll_fn(|cx| {
+                // Who closed its outputs may still read. Who has exited does not, whoever else holds its stdin.
+                let _fed = talk.poll_feed(cx)?;
+                exit.as_mut().poll(cx)
+            })
+            .await?
+        };
         Ok(Output { status, stdout: talk.output, stderr: talk.errors })
     }
-}
-
-async fn wait(process: Process) -> io::Result<std::process::ExitStatus> {
-    process.get().wait().await
 }
 
 impl IntoFuture for Communicate {
@@ -94,9 +97,9 @@ enum Reader {
 }
 
 impl Talk {
-    /// Moves what can be moved. Ready when all is through.
+    /// Moves what can be moved. Ready when both outputs are through.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let fed = self.poll_feed(cx)?;
+        let _fed = self.poll_feed(cx)?;
         let budget = self.limit.saturating_sub(self.errors.len());
         let heard = poll_drain(&mut self.stdout, &mut self.output, budget, cx)?;
         let budget = self.limit.saturating_sub(self.output.len());
@@ -104,7 +107,7 @@ impl Talk {
         if self.output.len().saturating_add(self.errors.len()) > self.limit {
             return Poll::Ready(Err(self.overrun()));
         }
-        match fed.is_ready() && heard.is_ready() && complained.is_ready() {
+        match heard.is_ready() && complained.is_ready() {
             true => Poll::Ready(Ok(())),
             false => Poll::Pending,
         }

@@ -4,16 +4,19 @@ use std::io;
 use std::mem;
 use std::process::{Child as StdChild, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{self, Pid, kill_process};
 
 use super::orphan::Orphan;
 use super::pidfd::PidFd;
 use crate::event_loop::Core;
 use crate::io::Registered;
 use crate::reactor::Direction;
-use crate::signal::{SignalKind, signal};
+use crate::signal::{Signal, SignalKind, listen_in, signal};
 
 /// A child, whoever has its pipes. Its drop sees to it that it is reaped.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ impl Drop for Process {
         }
         if self.kill_on_drop {
             // It fails for a child that has another user by now, and then it is waited for.
-            let _not_ours = running.send(Signal::KILL);
+            let _not_ours = running.send(process::Signal::KILL);
         }
         if matches!(running.try_wait(), Ok(None)) {
             Orphan::new(running, self.kill_on_drop).adopt();
@@ -78,17 +81,16 @@ enum Life {
 #[derive(Debug)]
 enum Watch {
     PidFd(Registered<PidFd>),
-    /// By SIGCHLD.
-    Signal,
+    /// By SIGCHLD, which each wait listens to. This one keeps it caught all the time.
+    Signal(#[expect(dead_code, reason = "its drop matters")] Signal),
 }
 
 impl Watch {
     fn begin(core: &Core, id: u32) -> io::Result<Self> {
         match PidFd::open(id).and_then(|pidfd| Registered::in_core(core, pidfd)) {
             Ok(pidfd) => Ok(Self::PidFd(pidfd)),
-            // An old kernel, a sandbox, or no descriptors left: this needs one for all children of the loop. That
-            // it can be had is asked here, where the caller learns if not.
-            Err(_) => signal(SignalKind::CHILD).map(|_| Self::Signal),
+            // An old kernel, a sandbox, or no descriptors left: this needs one for all children of the loop.
+            Err(_) => listen_in(core, SignalKind::CHILD).map(Self::Signal),
         }
     }
 }
@@ -111,7 +113,7 @@ impl Running {
     pub(super) fn is_watched_by(&self, core: &Core) -> bool {
         match &self.watch {
             Some(Watch::PidFd(pidfd)) => pidfd.is_of(core),
-            Some(Watch::Signal) => true,
+            Some(Watch::Signal(_)) => true,
             None => false,
         }
     }
@@ -146,7 +148,7 @@ impl Running {
             Watch::PidFd(pidfd) => {
                 pidfd.io(Direction::Read, |_| self.try_wait()?.ok_or_else(would_block)).await
             }
-            Watch::Signal => self.wait_by_signal().await,
+            Watch::Signal(_) => self.wait_by_signal().await,
         }
     }
 
@@ -161,11 +163,11 @@ impl Running {
         }
     }
 
-    /// Sends it a signal, unless it was reaped: then its id may be another's.
-    pub(super) fn send(&self, signal: Signal) -> io::Result<()> {
+    /// Sends it a signal, unless it was reaped: then its id may be another's. Whether it was sent.
+    pub(super) fn send(&self, signal: process::Signal) -> io::Result<bool> {
         // Held meanwhile, so that nobody reaps it.
         let life = self.life();
-        let Life::Runs(_) = *life else { return Ok(()) };
+        let Life::Runs(_) = *life else { return Ok(false) };
         let sent = match &self.watch {
             #[cfg(target_os = "linux")]
             Some(Watch::PidFd(pidfd)) => rustix::process::pidfd_send_signal(pidfd.get(), signal),
@@ -173,8 +175,8 @@ impl Running {
         };
         match sent {
             // Somebody else reaped it.
-            Err(Errno::SRCH) => Ok(()),
-            sent => Ok(sent?),
+            Err(Errno::SRCH) => Ok(false),
+            sent => Ok(sent.map(|()| true)?),
         }
     }
 
@@ -188,8 +190,8 @@ impl Running {
     }
 
     /// Waits for its exit with the thread, for as long as that is no nuisance. Whether it is over.
-    pub(super) fn wait_a_moment(&self, limit: std::time::Duration) -> bool {
-        let begin = std::time::Instant::now();
+    pub(super) fn wait_a_moment(&self, limit: Duration) -> bool {
+        let begin = Instant::now();
         loop {
             // Over too if somebody else reaped it.
             if !matches!(self.try_wait(), Ok(None)) {
@@ -203,17 +205,15 @@ impl Running {
         }
     }
 
-    fn block(&self, limit: std::time::Duration) {
-        use rustix::event::{PollFd, PollFlags, poll};
-
-        const STEP: std::time::Duration = std::time::Duration::from_millis(1);
+    fn block(&self, limit: Duration) {
+        const STEP: Duration = Duration::from_millis(1);
         match &self.watch {
             Some(Watch::PidFd(pidfd)) => {
                 let mut pidfd = [PollFd::new(pidfd.get(), PollFlags::IN)];
                 // An error, as of a signal, is as good as an event: who called looks for itself.
                 let _looked_at_anyway = poll(&mut pidfd, limit.try_into().ok().as_ref());
             }
-            _ => std::thread::sleep(limit.min(STEP)),
+            _ => thread::sleep(limit.min(STEP)),
         }
     }
 }

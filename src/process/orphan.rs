@@ -6,7 +6,7 @@
 
 use std::mem;
 use std::process::Child as StdChild;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::event_loop::context;
 
 /// How long the loop's end waits for a child that was killed. Only one that the system cannot end takes so long.
 const MOMENT: Duration = Duration::from_millis(200);
-/// How often the thread looks after its children.
-const PERIOD: Duration = Duration::from_millis(20);
+/// How often the thread looks after its children: at first, and when they turn out to run for long.
+const PERIODS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
 /// A child that nobody waits for.
 pub(super) struct Orphan {
@@ -66,16 +66,23 @@ impl Drop for Orphan {
 }
 
 /// The children that the thread looks after.
-static LEFT: Mutex<Left> = Mutex::new(Left { children: Vec::new(), has_thread: false });
+static LEFT: Mutex<Left> =
+    Mutex::new(Left { children: Vec::new(), has_thread: false, is_new: false });
+/// There is a new one.
+static NEW: Condvar = Condvar::new();
 
 struct Left {
     children: Vec<StdChild>,
     has_thread: bool,
+    /// One came since the thread looked.
+    is_new: bool,
 }
 
 fn give_to_thread(child: StdChild) {
     let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
     left.children.push(child);
+    left.is_new = true;
+    NEW.notify_one();
     if !left.has_thread {
         let thread = thread::Builder::new().name("monoloop-reaper".to_owned());
         // Where there can be no thread, the next orphan tries again.
@@ -84,17 +91,17 @@ fn give_to_thread(child: StdChild) {
 }
 
 fn look_after_all() {
+    let mut period = PERIODS.0;
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        {
-            let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
-            // An error means that somebody else reaped it.
-            left.children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-            if left.children.is_empty() {
-                drop(mem::take(&mut left.children));
-                left.has_thread = false;
-                return;
-            }
+        // An error means that somebody else reaped it.
+        left.children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        if left.children.is_empty() {
+            drop(mem::take(&mut left.children));
+            left.has_thread = false;
+            return;
         }
-        thread::sleep(PERIOD);
+        period = if mem::take(&mut left.is_new) { PERIODS.0 } else { PERIODS.1.min(period * 2) };
+        left = NEW.wait_timeout(left, period).unwrap_or_else(PoisonError::into_inner).0;
     }
 }

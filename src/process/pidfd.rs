@@ -12,7 +12,7 @@ pub(super) struct PidFd(OwnedFd);
 
 impl PidFd {
     /// Opens that of a child which nobody reaped.
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(monoloop_no_pidfd)))]
     pub(super) fn open(pid: u32) -> io::Result<Self> {
         use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -25,13 +25,13 @@ impl PidFd {
     }
 
     /// There is none here.
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(all(target_os = "linux", not(monoloop_no_pidfd))))]
     pub(super) fn open(_: u32) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 thread_local! {
     /// Tests play a system without.
     pub(super) static REFUSED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };

@@ -98,9 +98,9 @@ pub fn ctrl_c() -> Next {
 ///
 /// # fn main() -> std::io::Result<()> {
 /// monoloop::run(async {
-///     let asked_to_end = monoloop::future::race((ctrl_c(), terminate()));
+///     let asked_to_end = monoloop::future::race([ctrl_c(), terminate()]);
 ///     # rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)?;
-///     asked_to_end.await.map(drop)
+///     asked_to_end.await
 /// })
 /// # }
 /// ```
@@ -142,7 +142,7 @@ impl Signal {
     ///
     /// As [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let served = context::with("Signal::recv", |core| hub::serve_in(core));
+        let served = context::with("Signal::recv", hub::serve_in);
         served.expect("a loop that listens to signals has a descriptor for them");
         self.seat.poll(cx)
     }
