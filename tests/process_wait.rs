@@ -148,7 +148,7 @@ fn wait_returns_though_a_grandchild_holds_the_pipes() {
         let n = stdout.read(&mut line).await.unwrap();
         // The end comes only with the grandchild's.
         assert!(poll_once(stdout.read(&mut [0])).await.is_none());
-        kill(str::from_utf8(&line[..n]).unwrap().trim().parse().unwrap());
+        kill(std::str::from_utf8(&line[..n]).unwrap().trim().parse().unwrap());
         assert_eq!(stdout.read(&mut [0]).await.unwrap(), 0);
     });
 }

@@ -79,7 +79,7 @@ enum Life {
 
 /// How its exit is learnt of.
 #[derive(Debug)]
-enum Watch {
+pub(super) enum Watch {
     PidFd(Registered<PidFd>),
     /// By SIGCHLD, which each wait listens to. This one keeps it caught all the time.
     Signal(#[expect(dead_code, reason = "its drop matters")] Signal),
@@ -98,6 +98,11 @@ impl Watch {
 impl Running {
     fn life(&self) -> MutexGuard<'_, Life> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn watches_by(&self, is: impl FnOnce(&Watch) -> bool) -> bool {
+        self.watch.as_ref().is_some_and(is)
     }
 
     pub(super) fn is_over(&self) -> bool {

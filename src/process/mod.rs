@@ -34,7 +34,7 @@
 //! what is reaped is not signalled.
 //!
 //! How a loop learns of an exit: on Linux by a descriptor of the process (a *pidfd*) in its poller. Elsewhere, and
-//! where the system refuses one, by SIGCHLD, for which each wait of the loop's children looks after its own.
+//! where the system refuses one, by SIGCHLD, upon which each wait looks after its own child.
 //!
 //! # What blocks
 //!
@@ -52,6 +52,8 @@ mod exit;
 mod orphan;
 mod pidfd;
 mod pipe;
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod tests;
 
 #[doc(no_inline)]
 pub use std::process::{ExitStatus, Output, Stdio};
