@@ -56,11 +56,6 @@ impl<S: Source> Registered<S> {
         Ok(Self { io: Some(io), home: core.executor.home(), owner: core.id(), key })
     }
 
-    /// Whether it belongs to that loop.
-    pub(crate) fn is_of(&self, core: &Core) -> bool {
-        core.id() == self.owner
-    }
-
     #[inline]
     pub(crate) fn get(&self) -> &S {
         self.io.as_ref().expect("taken out only by `into_inner`, which consumes")

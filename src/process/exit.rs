@@ -13,7 +13,8 @@ use rustix::process::{self, Pid, kill_process};
 
 use super::orphan::Orphan;
 use super::pidfd::PidFd;
-use crate::event_loop::Core;
+use crate::event_loop::{Core, context};
+use crate::executor::wake::LoopId;
 use crate::io::Registered;
 use crate::reactor::Direction;
 use crate::signal::{Signal, SignalKind, listen_in, signal};
@@ -30,7 +31,8 @@ impl Process {
     /// Takes over a child that was just spawned, as part of the current loop, which `what` needs.
     pub(super) fn new(core: &Core, child: StdChild, kill_on_drop: bool) -> io::Result<Self> {
         // From here on its drop takes care of the child.
-        let running = Running { id: child.id(), life: Mutex::new(Life::Runs(child)), watch: None };
+        let (id, owner) = (child.id(), core.id());
+        let running = Running { id, owner, life: Mutex::new(Life::Runs(child)), watch: None };
         let mut process = Self { running: Some(running), kill_on_drop: true };
         let running = process.running.as_mut().expect("there until the drop");
         running.watch = Some(Watch::begin(core, running.id)?);
@@ -63,6 +65,8 @@ impl Drop for Process {
 #[derive(Debug)]
 pub(super) struct Running {
     id: u32,
+    /// The loop that learns of its exit.
+    owner: LoopId,
     life: Mutex<Life>,
     /// `None` only while it is made.
     watch: Option<Watch>,
@@ -116,11 +120,7 @@ impl Running {
 
     /// Whether that loop learns of its exit.
     pub(super) fn is_watched_by(&self, core: &Core) -> bool {
-        match &self.watch {
-            Some(Watch::PidFd(pidfd)) => pidfd.is_of(core),
-            Some(Watch::Signal(_)) => true,
-            None => false,
-        }
+        self.watch.is_some() && core.id() == self.owner
     }
 
     /// Reaps it if it has exited.
@@ -149,12 +149,27 @@ impl Running {
         if self.is_over() {
             return self.try_wait().map(|status| status.expect("it is over"));
         }
+        if context::try_with(|core| self.is_watched_by(core)) != Some(true) {
+            return Err(self.not_current());
+        }
         match self.watch.as_ref().expect("there since it was made") {
             Watch::PidFd(pidfd) => {
                 pidfd.io(Direction::Read, |_| self.try_wait()?.ok_or_else(would_block)).await
             }
             Watch::Signal(_) => self.wait_by_signal().await,
         }
+    }
+
+    #[cold]
+    fn not_current(&self) -> io::Error {
+        let (id, owner) = (self.id, self.owner);
+        let place = match context::try_with(|core| core.id()) {
+            Some(current) => format!("on event loop {current}"),
+            None => "while no event loop runs on this thread".to_owned(),
+        };
+        io::Error::other(format!(
+            "child {id} belongs to event loop {owner} and was waited for {place}: wait for it where it was spawned"
+        ))
     }
 
     async fn wait_by_signal(&self) -> io::Result<ExitStatus> {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-/// Readable from the exit of its process on.
+/// Readable from the exit of its process on, and never before.
 #[derive(Debug)]
 pub(super) struct PidFd(OwnedFd);
 

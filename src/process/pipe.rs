@@ -2,61 +2,20 @@
 //!
 //! A pipe has two ends, and each end its own mode: ours is non-blocking, the child's is left as programs expect it.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::pin::Pin;
 use std::process::{self, Stdio};
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
+use mio::event::Source;
+use mio::unix::pipe::{Receiver, Sender};
 use rustix::buffer::spare_capacity;
 
 use crate::event_loop::Core;
 use crate::io::Registered;
 use crate::reactor::Direction;
-
-/// Our end of a pipe.
-#[derive(Debug)]
-struct Pipe(OwnedFd);
-
-impl Pipe {
-    fn register(core: &Core, fd: OwnedFd) -> io::Result<Registered<Self>> {
-        rustix::io::ioctl_fionbio(&fd, true)?;
-        Registered::in_core(core, Self(fd))
-    }
-}
-
-impl AsFd for Pipe {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl mio::event::Source for Pipe {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        SourceFd(&self.0.as_raw_fd()).register(registry, token, interest)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interest: Interest,
-    ) -> io::Result<()> {
-        SourceFd(&self.0.as_raw_fd()).reregister(registry, token, interest)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        SourceFd(&self.0.as_raw_fd()).deregister(registry)
-    }
-}
 
 /// Writes to a child's stdin. Closing or dropping it ends the child's input.
 ///
@@ -69,7 +28,7 @@ impl mio::event::Source for Pipe {
 #[derive(Debug)]
 pub struct ChildStdin {
     /// `None`: it was closed.
-    pipe: Option<Registered<Pipe>>,
+    pipe: Option<Registered<Sender>>,
 }
 
 /// Reads a child's stdout.
@@ -79,7 +38,7 @@ pub struct ChildStdin {
 /// A `read` that is dropped read nothing.
 #[derive(Debug)]
 pub struct ChildStdout {
-    pipe: Registered<Pipe>,
+    pipe: Registered<Receiver>,
 }
 
 /// Reads a child's stderr.
@@ -89,12 +48,14 @@ pub struct ChildStdout {
 /// A `read` that is dropped read nothing.
 #[derive(Debug)]
 pub struct ChildStderr {
-    pipe: Registered<Pipe>,
+    pipe: Registered<Receiver>,
 }
 
 impl ChildStdin {
     pub(super) fn new(core: &Core, stdin: process::ChildStdin) -> io::Result<Self> {
-        Ok(Self { pipe: Some(Pipe::register(core, stdin.into())?) })
+        let pipe = Sender::from(stdin);
+        pipe.set_nonblocking(true)?;
+        Ok(Self { pipe: Some(Registered::in_core(core, pipe)?) })
     }
 
     /// Takes the pipe out of the loop, and makes it blocking, to give it to another child.
@@ -110,7 +71,7 @@ impl ChildStdin {
         &self,
         cx: &mut Context<'_>,
         wanted: usize,
-        write: impl FnMut(&Pipe) -> io::Result<usize>,
+        write: impl FnMut(&Sender) -> io::Result<usize>,
         then: impl FnOnce(usize) -> R,
     ) -> Poll<io::Result<R>> {
         match &self.pipe {
@@ -122,8 +83,8 @@ impl ChildStdin {
     }
 }
 
-fn into_blocking(pipe: Registered<Pipe>) -> io::Result<OwnedFd> {
-    let Pipe(fd) = pipe.into_inner()?;
+fn into_blocking(pipe: Registered<impl Source + Into<OwnedFd>>) -> io::Result<OwnedFd> {
+    let fd: OwnedFd = pipe.into_inner()?.into();
     rustix::io::ioctl_fionbio(&fd, false)?;
     Ok(fd)
 }
@@ -138,7 +99,7 @@ impl AsyncWrite for ChildStdin {
         cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_with(cx, data.len(), |pipe| Ok(rustix::io::write(pipe, data)?), |wrote| wrote)
+        self.poll_with(cx, data.len(), |mut pipe| pipe.write(data), |wrote| wrote)
     }
 
     fn poll_write_vectored(
@@ -147,7 +108,7 @@ impl AsyncWrite for ChildStdin {
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wanted = data.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
-        self.poll_with(cx, wanted, |pipe| Ok(rustix::io::writev(pipe, data)?), |wrote| wrote)
+        self.poll_with(cx, wanted, |mut pipe| pipe.write_vectored(data), |wrote| wrote)
     }
 
     /// Does nothing: nothing is buffered.
@@ -166,7 +127,9 @@ macro_rules! reader {
     ($name:ident) => {
         impl $name {
             pub(super) fn new(core: &Core, pipe: process::$name) -> io::Result<Self> {
-                Ok(Self { pipe: Pipe::register(core, pipe.into())? })
+                let pipe = Receiver::from(pipe);
+                pipe.set_nonblocking(true)?;
+                Ok(Self { pipe: Registered::in_core(core, pipe)? })
             }
 
             /// Takes the pipe out of the loop, and makes it blocking, to give it to another child.
@@ -187,7 +150,7 @@ macro_rules! reader {
                 let wanted = buffer.capacity() - buffer.len();
                 debug_assert!(wanted > 0, "no room in {wanted} bytes");
                 self.pipe.poll_bytes(Direction::Read, cx, wanted, |pipe| {
-                    Ok(rustix::io::read(pipe, spare_capacity(buffer))?)
+                    pipe.try_io(|| Ok(rustix::io::read(pipe, spare_capacity(buffer))?))
                 })
             }
         }
@@ -199,9 +162,7 @@ macro_rules! reader {
                 buffer: &mut [u8],
             ) -> Poll<io::Result<usize>> {
                 let wanted = buffer.len();
-                self.pipe.poll_bytes(Direction::Read, cx, wanted, |pipe| {
-                    Ok(rustix::io::read(pipe, &mut *buffer)?)
-                })
+                self.pipe.poll_bytes(Direction::Read, cx, wanted, |mut pipe| pipe.read(buffer))
             }
 
             fn poll_read_vectored(
@@ -211,9 +172,8 @@ macro_rules! reader {
             ) -> Poll<io::Result<usize>> {
                 let wanted =
                     buffers.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
-                self.pipe.poll_bytes(Direction::Read, cx, wanted, |pipe| {
-                    Ok(rustix::io::readv(pipe, buffers)?)
-                })
+                self.pipe
+                    .poll_bytes(Direction::Read, cx, wanted, |mut pipe| pipe.read_vectored(buffers))
             }
         }
 
