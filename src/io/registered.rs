@@ -47,6 +47,7 @@ impl<S: Source> Registered<S> {
     }
 
     /// Registers `io` with a loop that need not be current.
+    #[cfg(unix)]
     pub(crate) fn in_core(core: &Core, io: S) -> io::Result<Self> {
         Self::register_in(core, io, false)
     }
