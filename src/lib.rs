@@ -11,8 +11,12 @@ mod executor;
 pub mod future;
 pub mod io;
 pub mod net;
+#[cfg(unix)]
+pub mod process;
 pub mod protocol;
 mod reactor;
+#[cfg(unix)]
+pub mod signal;
 pub mod sync;
 pub mod task;
 pub mod time;
@@ -34,7 +38,8 @@ pub use task::{AbortHandle, JoinError, JoinHandle, spawn, yield_now};
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The guide's examples, as doctests.
+/// The guides' examples, as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/from-asyncio.md")]
-struct FromAsyncio;
+#[doc = include_str!("../docs/from-tokio.md")]
+struct Guides;

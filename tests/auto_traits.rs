@@ -232,6 +232,28 @@ fn sockets_hold_keys_and_so_are_send() {
     ]);
 }
 
+/// They hold keys, and what belongs to the process.
+#[cfg(unix)]
+#[test]
+fn children_and_signals_go_everywhere() {
+    use monoloop::{process, signal};
+    check(&[
+        (traits_of!(process::Command), [YES, YES, YES]),
+        (traits_of!(process::Child), [YES, YES, YES]),
+        (traits_of!(process::ChildStdin), [YES, YES, YES]),
+        (traits_of!(process::ChildStdout), [YES, YES, YES]),
+        (traits_of!(process::ChildStderr), [YES, YES, YES]),
+        (traits_of!(process::Communicate), [YES, YES, YES]),
+        (traits_of!(process::OutputOverrun), [YES, YES, YES]),
+        (traits_of!(signal::SignalKind), [YES, YES, YES]),
+        (traits_of!(signal::Signal), [YES, YES, YES]),
+        (traits_of!(signal::Recv<'static>), [YES, YES, YES]),
+        (traits_of!(signal::Next), [YES, YES, YES]),
+        // Its task stays.
+        (traits_of!(signal::SignalHandle), [NO, NO, YES]),
+    ]);
+}
+
 #[test]
 fn servers_stay_on_their_thread_and_wrappers_are_what_they_wrap() {
     check(&[
@@ -405,6 +427,15 @@ fn futures_of_functions_are_send() {
         stream.write_all(b"x").await?;
         stream.read_exact(&mut [0]).await
     });
+    #[cfg(unix)]
+    is_send(|| async {
+        let mut command = monoloop::process::shell("true");
+        command.output().await?;
+        command.status().await?;
+        let child = command.spawn()?;
+        child.wait().await?;
+        child.communicate("").await
+    });
     is_send(|| time::advance(std::time::Duration::ZERO));
     is_send(|| async {
         time::sleep(std::time::Duration::ZERO).await;
@@ -446,7 +477,6 @@ fn byte_streams_are_as_what_they_read_and_write() {
         (traits_of!(io::QueueFull), [YES, YES, YES]),
         // They share a queue with a task.
         (traits_of!(io::StreamWriter), [NO, NO, YES]),
-        (traits_of!(net::StreamServer), [NO, NO, YES]),
         (traits_of!(protocol::Transport), [NO, NO, YES]),
         (traits_of!(protocol::DatagramTransport), [NO, NO, YES]),
         (traits_of!(protocol::AfterEof), [YES, YES, YES]),

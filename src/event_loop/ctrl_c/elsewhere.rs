@@ -3,19 +3,15 @@
 use std::io;
 use std::process;
 
-/// A source of ctrl-c.
-pub(super) struct CtrlC;
+use super::core::Core;
 
-/// Begins to listen.
-pub(super) fn listen() -> io::Result<CtrlC> {
-    Ok(CtrlC)
+/// Lets ctrl-c interrupt the loop, to the loop's end.
+pub(super) fn serve_in(_: &Core) -> io::Result<()> {
+    Ok(())
 }
 
 /// The next ctrl-c interrupts, and only the one after it ends the process.
 pub(super) fn arm_anew() {}
-
-/// Interrupts the loop whenever ctrl-c comes.
-pub(super) async fn serve(_: CtrlC) {}
 
 /// Ends the process as ctrl-c does by default.
 pub(super) fn exit() -> ! {
