@@ -22,6 +22,8 @@ impl Epoch {
     fn get() -> Self {
         static EPOCH: OnceLock<Epoch> = OnceLock::new();
         *EPOCH.get_or_init(|| {
+            // Once before it counts: the first call takes its time, as it may have to be found in a library.
+            let _warm = raw_nanos();
             // In this order: should time pass in between, numbers lag behind instants, and timers that
             // were set by instants fire late by that much, not early.
             let now = Instant::now();
