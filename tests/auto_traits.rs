@@ -5,6 +5,7 @@ use std::future::Pending;
 use std::marker::PhantomPinned;
 use std::rc::Rc;
 
+use monoloop::sync::{broadcast, mpsc, oneshot, queue, remote, watch};
 use monoloop::{net, task, time};
 
 /// Neither `Send` nor `Sync`.
@@ -131,6 +132,83 @@ fn sockets_hold_keys_and_so_are_send() {
         (traits_of!(net::WriteHalf<'static>), [YES, YES, YES]),
         (traits_of!(net::OwnedReadHalf), [YES, YES, YES]),
         (traits_of!(net::OwnedWriteHalf), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+fn channels_stay_on_their_thread() {
+    check(&[
+        (traits_of!(oneshot::Sender<u8>), [NO, NO, YES]),
+        (traits_of!(oneshot::Receiver<u8>), [NO, NO, YES]),
+        (traits_of!(oneshot::Receiver<Pinned>), [NO, NO, YES]),
+        (traits_of!(mpsc::Sender<u8>), [NO, NO, YES]),
+        (traits_of!(mpsc::WeakSender<u8>), [NO, NO, YES]),
+        (traits_of!(mpsc::Receiver<u8>), [NO, NO, YES]),
+        (traits_of!(mpsc::Receiver<Pinned>), [NO, NO, YES]),
+        (traits_of!(mpsc::UnboundedSender<u8>), [NO, NO, YES]),
+        (traits_of!(mpsc::WeakUnboundedSender<u8>), [NO, NO, YES]),
+        (traits_of!(mpsc::UnboundedReceiver<Pinned>), [NO, NO, YES]),
+        (traits_of!(mpsc::Permit<'static, u8>), [NO, NO, YES]),
+        (traits_of!(mpsc::Permits<'static, u8>), [NO, NO, YES]),
+        (traits_of!(broadcast::Sender<u8>), [NO, NO, YES]),
+        (traits_of!(broadcast::Receiver<Pinned>), [NO, NO, YES]),
+        (traits_of!(watch::Sender<u8>), [NO, NO, YES]),
+        (traits_of!(watch::Receiver<Pinned>), [NO, NO, YES]),
+        (traits_of!(watch::Ref<'static, u8>), [NO, NO, YES]),
+    ]);
+}
+
+/// They may be made on one thread and moved to another, as a `Cell` may.
+#[test]
+fn queues_are_used_on_one_thread_at_a_time() {
+    check(&[
+        (traits_of!(queue::Queue<u8>), [YES, NO, YES]),
+        (traits_of!(queue::Queue<Local>), [NO, NO, YES]),
+        (traits_of!(queue::Queue<Single>), [YES, NO, YES]),
+        (traits_of!(queue::PriorityQueue<u8>), [YES, NO, YES]),
+        (traits_of!(queue::LifoQueue<u8>), [YES, NO, YES]),
+        (traits_of!(queue::Place<'static, u8>), [NO, NO, YES]),
+        (traits_of!(queue::Item<'static, u8>), [NO, NO, YES]),
+        (traits_of!(queue::Item<'static, Pinned>), [NO, NO, NO]),
+        (traits_of!(queue::Items<'static, u8>), [NO, NO, YES]),
+    ]);
+}
+
+#[test]
+fn remote_channels_cross_threads_if_their_values_do() {
+    check(&[
+        (traits_of!(remote::channel::Sender<u8>), [YES, YES, YES]),
+        (traits_of!(remote::channel::Sender<Single>), [YES, YES, YES]),
+        (traits_of!(remote::channel::Sender<Local>), [NO, NO, YES]),
+        (traits_of!(remote::channel::Receiver<Single>), [YES, YES, YES]),
+        (traits_of!(remote::channel::Receiver<Local>), [NO, NO, YES]),
+        (traits_of!(remote::oneshot::Sender<Single>), [YES, YES, YES]),
+        (traits_of!(remote::oneshot::Sender<Local>), [NO, NO, YES]),
+        (traits_of!(remote::oneshot::Receiver<Pinned>), [YES, YES, YES]),
+        (traits_of!(remote::event::Event), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+fn errors_of_channels_are_as_what_they_give_back() {
+    check(&[
+        (traits_of!(oneshot::SendError<Local>), [NO, NO, YES]),
+        (traits_of!(oneshot::RecvError), [YES, YES, YES]),
+        (traits_of!(oneshot::TryRecvError), [YES, YES, YES]),
+        (traits_of!(mpsc::SendError<u8>), [YES, YES, YES]),
+        (traits_of!(mpsc::TrySendError<Single>), [YES, NO, YES]),
+        (traits_of!(mpsc::ReserveError), [YES, YES, YES]),
+        (traits_of!(mpsc::TryRecvError), [YES, YES, YES]),
+        (traits_of!(broadcast::SendError<u8>), [YES, YES, YES]),
+        (traits_of!(broadcast::RecvError), [YES, YES, YES]),
+        (traits_of!(broadcast::TryRecvError), [YES, YES, YES]),
+        (traits_of!(watch::SendError<u8>), [YES, YES, YES]),
+        (traits_of!(watch::RecvError), [YES, YES, YES]),
+        (traits_of!(queue::PutError<u8>), [YES, YES, YES]),
+        (traits_of!(queue::TryPutError<Pinned>), [YES, YES, NO]),
+        (traits_of!(queue::ReserveError), [YES, YES, YES]),
+        (traits_of!(queue::GetError), [YES, YES, YES]),
+        (traits_of!(queue::TryGetError), [YES, YES, YES]),
     ]);
 }
 

@@ -29,7 +29,8 @@
 //!
 //! * nothing of theirs runs while the list is borrowed. [`serve`] *returns* the waker; whoever calls it first
 //!   brings the primitive's own state in order, then wakes ([`wake`], or [`Wakes`] for several);
-//! * after a wake everything may have changed, so loops that serve look at the state anew in each round;
+//! * who can serve several serves them all, and only then wakes ([`serve_while`], [`serve_all`]): what calls back finds
+//!   nothing half done;
 //! * a waker's panic is kept until all others are woken, and then goes on to whoever caused the wake. (If that one is
 //!   panicking already, the second panic is dropped.)
 //! * cloning a waker may change what the primitive has to give: [`wait`] looks once more after it.
@@ -52,6 +53,8 @@
 //!
 //! [`remove`]: WaitList::remove
 //! [`serve`]: WaitList::serve
+//! [`serve_all`]: WaitList::serve_all
+//! [`serve_while`]: WaitList::serve_while
 //! [`wait`]: WaitList::wait
 
 mod slab;
@@ -63,8 +66,10 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::task::{Context, Poll};
 
+use crate::executor::task::discard;
 use crate::executor::wake::WakeRef;
 use slab::{Slab, State};
+use wakes::Foreign;
 
 pub(crate) use slab::Key;
 pub(crate) use wakes::{Wakes, wake};
@@ -119,10 +124,28 @@ impl<R, G> WaitList<R, G> {
     /// The whole wait of a future whose place is `key`: polls it if it is in the list, and `accept`s what it was
     /// handed; else takes what it wants without waiting, or joins the list.
     ///
-    /// `take` must succeed only for one who overtakes nobody, and may be asked twice. Foreign code may run after it,
-    /// so what it gives frees itself when it is dropped: it is a guard, or nothing that can be lost.
+    /// `take` must succeed only for one who overtakes nobody, and may be asked twice. What it gives is taken then and
+    /// there: foreign code may run before the caller has it.
     #[inline]
     pub(crate) fn wait<T>(
+        &self,
+        key: &mut Option<Key>,
+        cx: &Context<'_>,
+        request: R,
+        mut take: impl FnMut() -> Option<T>,
+        accept: impl FnOnce(G) -> T,
+    ) -> Poll<T> {
+        if key.is_none() {
+            if let Some(taken) = take() {
+                return Poll::Ready(taken);
+            }
+        }
+        self.wait_in_list(key, cx, request, take, accept)
+    }
+
+    /// What of [`wait`](Self::wait) comes after the first look. Apart, so that the free path is a few instructions.
+    #[inline(never)]
+    fn wait_in_list<T>(
         &self,
         key: &mut Option<Key>,
         cx: &Context<'_>,
@@ -133,14 +156,12 @@ impl<R, G> WaitList<R, G> {
         if key.is_some() {
             return self.poll(key, cx).map(accept);
         }
-        if let Some(taken) = take() {
-            return Poll::Ready(taken);
-        }
         let waker = WakeRef::new(cx.waker());
         if let WakeRef::Foreign(_) = waker {
             // Cloning ran foreign code, which may have freed what was taken just now.
             if let Some(taken) = take() {
-                drop(waker);
+                // A panic must not take away what was taken.
+                discard(waker);
                 return Poll::Ready(taken);
             }
         }
@@ -176,11 +197,9 @@ impl<R, G> WaitList<R, G> {
         room.change_waker(key, cx)
     }
 
-    /// Looks at the request of who waits longest. `f` is ours: it must not run foreign code.
-    #[inline]
-    pub(crate) fn front<T>(&self, f: impl FnOnce(&R) -> T) -> Option<T> {
-        let room = self.room.get()?;
-        room.slab.borrow().front().map(f)
+    /// What a waiter that is in the list was handed, if it was: then it leaves the list.
+    pub(crate) fn take_grant(&self, key: &mut Option<Key>) -> Option<G> {
+        self.room(key).take_grant(key)
     }
 
     /// Serves who waits longest with what `decide` gives for its request; `None` leaves it waiting. The waker that
@@ -219,19 +238,46 @@ impl<R, G> WaitList<R, G> {
 
     /// As [`serve_all`](Self::serve_all), for who has others to wake as well: panics are kept in `wakes`.
     pub(crate) fn serve_all_with(&self, wakes: &mut Wakes, mut decide: impl FnMut(R) -> G) {
+        self.serve_each(wakes, |slab| slab.serve_front_with(&mut decide));
+    }
+
+    /// Serves and wakes those who wait, in order, until `decide` gives `None` for one. All of them are served before
+    /// the first foreign waker is woken.
+    ///
+    /// `decide` is ours, as in [`serve`](Self::serve).
+    ///
+    /// # Panics
+    ///
+    /// As [`serve_all`](Self::serve_all).
+    pub(crate) fn serve_while(&self, mut decide: impl FnMut(&mut R) -> Option<G>) {
+        let mut wakes = Wakes::new();
+        self.serve_each(&mut wakes, |slab| {
+            let grant = decide(slab.front_mut()?)?;
+            // Nothing of a request is left that would run foreign code in its drop.
+            Some(slab.serve_front(grant).1)
+        });
+        wakes.finish();
+    }
+
+    /// Serves with `next` as long as it gives wakers, then wakes.
+    #[inline]
+    fn serve_each(
+        &self,
+        wakes: &mut Wakes,
+        mut next: impl FnMut(&mut Slab<R, G>) -> Option<WakeRef>,
+    ) {
         let Some(room) = self.room.get() else { return };
-        let mut foreign = Vec::new();
+        let mut foreign = Foreign::default();
+        let mut served = 0;
         let mut slab = room.slab.borrow_mut();
-        while let Some(waker) = slab.serve_front_with(&mut decide) {
-            match waker {
-                // Waking our own is not foreign code.
-                WakeRef::Slot(slot) if foreign.is_empty() => slot.wake(),
-                waker => foreign.push(waker),
-            }
+        while let Some(waker) = next(&mut slab) {
+            served += 1;
+            foreign.wake_or_keep(waker);
         }
         drop(slab);
-        room.served.set(room.served.get() + room.waiting.take());
-        foreign.into_iter().for_each(|waker| wakes.wake(waker));
+        room.waiting.set(room.waiting.get() - served);
+        room.served.set(room.served.get() + served);
+        foreign.wake(wakes);
     }
 
     /// Takes a waiter out that gives up: its future is dropped, or wants no more. `key` is `None` afterwards.
@@ -292,6 +338,12 @@ impl<R, G> Room<R, G> {
 impl<R, G> Default for Room<R, G> {
     fn default() -> Self {
         Self { waiting: Cell::new(0), served: Cell::new(0), slab: RefCell::default() }
+    }
+}
+
+impl<R, G> Default for WaitList<R, G> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -91,15 +91,6 @@ impl<R, G> Slab<R, G> {
 
     /// The request of who waits longest.
     #[inline]
-    pub(super) fn front(&self) -> Option<&R> {
-        match &self.entries.get(self.first as usize)?.state {
-            State::Waiting { request, .. } => Some(request),
-            _ => None,
-        }
-    }
-
-    /// As [`front`](Self::front).
-    #[inline]
     pub(super) fn front_mut(&mut self) -> Option<&mut R> {
         match &mut self.entries.get_mut(self.first as usize)?.state {
             State::Waiting { request, .. } => Some(request),

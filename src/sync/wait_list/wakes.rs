@@ -67,3 +67,32 @@ fn resume(payload: Box<dyn Any + Send>) {
         resume_unwind(payload);
     }
 }
+
+/// Wakers to be woken when the list is no longer borrowed.
+#[derive(Default)]
+pub(super) struct Foreign {
+    /// Most often there is one.
+    first: Option<WakeRef>,
+    more: Vec<WakeRef>,
+}
+
+impl Foreign {
+    /// Wakes one of our own at once: that is not foreign code. Keeps a foreign one, and all who come after it, so
+    /// that they are woken in order.
+    #[inline]
+    pub(super) fn wake_or_keep(&mut self, waker: WakeRef) {
+        match (waker, &self.first) {
+            (WakeRef::Slot(slot), None) => slot.wake(),
+            (waker, None) => self.first = Some(waker),
+            (waker, Some(_)) => self.more.push(waker),
+        }
+    }
+
+    #[inline]
+    pub(super) fn wake(self, wakes: &mut Wakes) {
+        if let Some(first) = self.first {
+            wakes.wake(first);
+            self.more.into_iter().for_each(|waker| wakes.wake(waker));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The values, and who is to receive them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use super::{RecvError, TryRecvError};
+use crate::sync::wait_list::{Key, WaitList};
+
+/// What senders and receivers share.
+///
+/// Values are numbered. A receiver knows the number of its next one.
+pub(super) struct Shared<T> {
+    ring: RefCell<Ring<T>>,
+    senders: Cell<usize>,
+    receivers: Cell<usize>,
+    /// Receivers that wait for a value, or for the end.
+    waiting: WaitList,
+    /// Senders that wait until there is no receiver.
+    closing: WaitList,
+}
+
+/// The newest values. Behind an `Rc`, so that they can be cloned, which is foreign code, with nothing borrowed.
+struct Ring<T> {
+    values: VecDeque<Entry<T>>,
+    /// The number of the oldest.
+    first: u64,
+    capacity: usize,
+}
+
+struct Entry<T> {
+    value: Rc<T>,
+    /// How many have yet to receive it; those of the oldest entry are the fewest, and not none.
+    left: usize,
+}
+
+impl<T> Ring<T> {
+    fn end(&self) -> u64 {
+        self.first + self.values.len() as u64
+    }
+
+    /// Counts the entry `number` as received by one more; gives its value.
+    fn receive(&mut self, number: u64) -> Rc<T> {
+        let index = (number - self.first) as usize;
+        let entry = &mut self.values[index];
+        entry.left -= 1;
+        if entry.left > 0 {
+            return Rc::clone(&entry.value);
+        }
+        // Nobody skips a value, so none before it is left either.
+        debug_assert_eq!(index, 0, "older values were received before");
+        self.pop().expect("it is there")
+    }
+
+    fn pop(&mut self) -> Option<Rc<T>> {
+        let entry = self.values.pop_front()?;
+        self.first += 1;
+        Some(entry.value)
+    }
+}
+
+impl<T> Shared<T> {
+    /// A channel with one sender and one receiver.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            ring: RefCell::new(Ring { values: VecDeque::new(), first: 0, capacity }),
+            senders: Cell::new(1),
+            receivers: Cell::new(1),
+            waiting: WaitList::new(),
+            closing: WaitList::new(),
+        }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.ring.borrow().capacity
+    }
+
+    /// How many values are kept.
+    pub(super) fn len(&self) -> usize {
+        self.ring.borrow().values.len()
+    }
+
+    /// How many values there are from the one numbered `next`, missed ones included.
+    pub(super) fn len_from(&self, next: u64) -> u64 {
+        self.ring.borrow().end() - next
+    }
+
+    /// Keeps a value for all receivers there are, and wakes those who wait.
+    pub(super) fn send(&self, value: T) -> Result<usize, T> {
+        let left = self.receivers.get();
+        if left == 0 {
+            return Err(value);
+        }
+        let value = Rc::new(value);
+        let mut ring = self.ring.borrow_mut();
+        // Dropped at the end: that is foreign code.
+        let _oldest = if ring.values.len() == ring.capacity { ring.pop() } else { None };
+        ring.values.push_back(Entry { value, left });
+        drop(ring);
+        self.waiting.serve_all(|()| ());
+        Ok(left)
+    }
+
+    /// Takes the value numbered `next`, and counts on.
+    #[inline]
+    pub(super) fn try_recv(&self, next: &mut u64) -> Result<Rc<T>, TryRecvError> {
+        let mut ring = self.ring.borrow_mut();
+        let missed = ring.first.saturating_sub(*next);
+        if missed > 0 {
+            *next = ring.first;
+            return Err(TryRecvError::Lagged(missed));
+        }
+        if *next == ring.end() {
+            let is_over = self.senders.get() == 0;
+            return Err(if is_over { TryRecvError::Closed } else { TryRecvError::Empty });
+        }
+        *next += 1;
+        Ok(ring.receive(*next - 1))
+    }
+
+    /// Waits for the value numbered `next`.
+    pub(super) fn poll_recv(
+        &self,
+        key: &mut Option<Key>,
+        next: &mut u64,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Rc<T>, RecvError>> {
+        loop {
+            if key.is_some() {
+                // It is in the list since it found nothing, and all are served when there is something.
+                ready!(self.waiting.poll(key, cx));
+            }
+            match self.try_recv(next) {
+                Ok(value) => return Poll::Ready(Ok(value)),
+                Err(TryRecvError::Closed) => return Poll::Ready(Err(RecvError::Closed)),
+                Err(TryRecvError::Lagged(missed)) => {
+                    return Poll::Ready(Err(RecvError::Lagged(missed)));
+                }
+                Err(TryRecvError::Empty) => (),
+            }
+            let is_there = || self.senders.get() == 0 || self.len_from(*next) > 0;
+            ready!(self.waiting.wait(key, cx, (), || is_there().then_some(()), |()| ()));
+        }
+    }
+
+    /// A receiver that waited is dropped.
+    pub(super) fn leave(&self, key: &mut Option<Key>) {
+        // All were served at once: nobody waits for what it was handed.
+        drop(self.waiting.remove(key));
+    }
+
+    /// Adds a receiver of what is sent from now on; gives the number of its first value.
+    pub(super) fn add_receiver(&self) -> u64 {
+        self.receivers.set(self.receivers.get() + 1);
+        self.ring.borrow().end()
+    }
+
+    /// Removes a receiver, and the values that were kept for it alone.
+    pub(super) fn remove_receiver(&self, next: u64) {
+        self.receivers.set(self.receivers.get() - 1);
+        // Dropped last: that is foreign code.
+        let _unreceived = self.skip_from(next);
+        if self.receivers.get() == 0 {
+            self.closing.serve_all(|()| ());
+        }
+    }
+
+    fn skip_from(&self, next: u64) -> Vec<Rc<T>> {
+        let mut ring = self.ring.borrow_mut();
+        let ring = &mut *ring;
+        let from = next.saturating_sub(ring.first) as usize;
+        for entry in ring.values.range_mut(from..) {
+            entry.left -= 1;
+        }
+        let mut unreceived = Vec::new();
+        while ring.values.front().is_some_and(|entry| entry.left == 0) {
+            unreceived.extend(ring.pop());
+        }
+        unreceived
+    }
+
+    pub(super) fn senders(&self) -> usize {
+        self.senders.get()
+    }
+
+    pub(super) fn receivers(&self) -> usize {
+        self.receivers.get()
+    }
+
+    pub(super) fn add_sender(&self) {
+        self.senders.set(self.senders.get() + 1);
+    }
+
+    pub(super) fn remove_sender(&self) {
+        self.senders.set(self.senders.get() - 1);
+        if self.senders.get() == 0 {
+            self.waiting.serve_all(|()| ());
+        }
+    }
+
+    /// Waits until there is no receiver.
+    pub(super) fn poll_closed(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<()> {
+        self.closing.wait(key, cx, (), || (self.receivers.get() == 0).then_some(()), |()| ())
+    }
+
+    /// A future that waited for that is dropped.
+    pub(super) fn leave_closing(&self, key: &mut Option<Key>) {
+        drop(self.closing.remove(key));
+    }
+}
+
+impl<T> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .field("senders", &self.senders.get())
+            .field("receivers", &self.receivers.get())
+            .finish()
+    }
+}

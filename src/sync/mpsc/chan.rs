@@ -1,0 +1,265 @@
+//! What the ends of a channel share.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+use std::task::{Context, Poll};
+
+use super::{Permits, TryRecvError};
+use crate::sync::lone_waiter::LoneWaiter;
+use crate::sync::places::{Closed, Places, Refused};
+use crate::sync::wait_list::{Key, WaitList, Wakes};
+
+/// The values, and who waits for what.
+///
+/// Values are never dropped while the queue is borrowed.
+pub(super) struct Chan<T> {
+    queue: RefCell<VecDeque<T>>,
+    places: Places,
+    receiver: LoneWaiter,
+    receiver_is_gone: Cell<bool>,
+    senders: Cell<usize>,
+    /// Those who wait until the channel is closed.
+    closing: WaitList,
+}
+
+impl<T> Chan<T> {
+    /// A channel with one sender. A capacity of `usize::MAX` is none.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            queue: RefCell::default(),
+            places: Places::new(capacity),
+            receiver: LoneWaiter::default(),
+            receiver_is_gone: Cell::new(false),
+            senders: Cell::new(1),
+            closing: WaitList::new(),
+        }
+    }
+
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.queue.borrow().len()
+    }
+
+    #[inline]
+    pub(super) fn is_closed(&self) -> bool {
+        self.places.is_closed()
+    }
+
+    /// Puts a value in and wakes the receiver.
+    #[inline(always)]
+    pub(super) fn try_send(&self, value: T) -> Result<(), T> {
+        let mut queue = self.queue.borrow_mut();
+        if !self.places.has_room(queue.len()) {
+            return Err(value);
+        }
+        queue.push_back(value);
+        drop(queue);
+        self.receiver.wake();
+        Ok(())
+    }
+
+    /// Puts a value in the place that was reserved for it. If the receiver is gone, the value goes as well.
+    pub(super) fn send_reserved(&self, value: T) {
+        self.places.unreserve(1);
+        if self.receiver_is_gone.get() {
+            return;
+        }
+        self.queue.borrow_mut().push_back(value);
+        self.receiver.wake();
+    }
+
+    /// Reserves places without waiting.
+    pub(super) fn try_reserve(&self, count: usize) -> Result<Permits<'_, T>, Refused> {
+        self.places.try_reserve(count, self.len())?;
+        Ok(Permits::new(self, count))
+    }
+
+    /// Waits until places are reserved.
+    pub(super) fn poll_reserve(
+        &self,
+        key: &mut Option<Key>,
+        count: usize,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Permits<'_, T>, Closed>> {
+        let take = || match self.try_reserve(count) {
+            Ok(permits) => Some(Ok(permits)),
+            Err(Refused::Closed) => Some(Err(Closed)),
+            Err(Refused::Full) => None,
+        };
+        let accept = |grant: Result<(), Closed>| grant.map(|()| Permits::new(self, count));
+        self.places.poll_reserve(key, count, cx, take, accept)
+    }
+
+    /// A future that waited for places is dropped.
+    pub(super) fn leave(&self, key: &mut Option<Key>, count: usize) {
+        let reserved = self.places.leave(key, count);
+        // Unserved, it may have been in the way of those behind it.
+        self.give_back(reserved);
+    }
+
+    /// Gives reserved places back that no value came to.
+    pub(super) fn give_back(&self, count: usize) {
+        self.places.unreserve(count);
+        self.places.serve(|| self.len());
+        if self.is_closed() && self.places.reserved() == 0 {
+            // That was what the receiver still waited for.
+            self.receiver.wake();
+        }
+    }
+
+    /// Takes the oldest value, and hands its place on.
+    #[inline(always)]
+    pub(super) fn pop(&self) -> Option<T> {
+        let value = self.queue.borrow_mut().pop_front()?;
+        Some(if self.places.may_serve() { self.pass_place_on(value) } else { value })
+    }
+
+    /// As [`pop`](Self::pop); or says why there is nothing.
+    #[inline]
+    pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.pop().ok_or_else(|| self.why_empty())
+    }
+
+    fn why_empty(&self) -> TryRecvError {
+        let is_over = self.senders.get() == 0 || self.is_closed() && self.places.reserved() == 0;
+        if is_over { TryRecvError::Closed } else { TryRecvError::Empty }
+    }
+
+    /// The place of `value` is free: hands it on. If the waker of who gets it panics, `value` goes back where it was.
+    #[inline(never)]
+    fn pass_place_on(&self, value: T) -> T {
+        let mut put_back = PutBack { chan: self, value: Some(value) };
+        self.places.serve(|| self.len());
+        put_back.value.take().expect("it is taken once")
+    }
+
+    /// Waits for a value; `None` when there will be no more.
+    #[inline(always)]
+    pub(super) fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<T>> {
+        match self.pop() {
+            Some(value) => Poll::Ready(Some(value)),
+            None => self.poll_empty(cx),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_empty(&self, cx: &Context<'_>) -> Poll<Option<T>> {
+        if self.why_empty() == TryRecvError::Empty {
+            self.receiver.register(cx);
+        }
+        // To register may have run foreign code.
+        match self.try_recv() {
+            Ok(value) => Poll::Ready(Some(value)),
+            Err(TryRecvError::Closed) => Poll::Ready(None),
+            Err(TryRecvError::Empty) => Poll::Pending,
+        }
+    }
+
+    /// Waits for a value, and takes up to `limit` that are there; zero when there will be no more.
+    pub(super) fn poll_recv_many(
+        &self,
+        cx: &Context<'_>,
+        values: &mut Vec<T>,
+        limit: usize,
+    ) -> Poll<usize> {
+        if limit == 0 {
+            return Poll::Ready(0);
+        }
+        let mut count = self.take_many(values, limit);
+        if count == 0 && self.why_empty() == TryRecvError::Empty {
+            self.receiver.register(cx);
+            count = self.take_many(values, limit);
+        }
+        if count == 0 && self.why_empty() == TryRecvError::Empty {
+            return Poll::Pending;
+        }
+        Poll::Ready(count)
+    }
+
+    fn take_many(&self, values: &mut Vec<T>, limit: usize) -> usize {
+        let mut queue = self.queue.borrow_mut();
+        let count = queue.len().min(limit);
+        values.extend(queue.drain(..count));
+        drop(queue);
+        if self.places.may_serve() {
+            self.places.serve(|| self.len());
+        }
+        count
+    }
+
+    /// Nothing can be sent any more but to places that are reserved.
+    pub(super) fn close(&self) {
+        let mut wakes = Wakes::new();
+        self.places.close(&mut wakes);
+        self.closing.serve_all_with(&mut wakes, |()| ());
+        wakes.finish();
+    }
+
+    /// The receiver is dropped.
+    pub(super) fn abandon(&self) {
+        self.receiver_is_gone.set(true);
+        // Dropped last: that is foreign code.
+        let _values = mem::take(&mut *self.queue.borrow_mut());
+        self.close();
+    }
+
+    /// Waits until the channel is closed.
+    pub(super) fn poll_closed(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<()> {
+        self.closing.wait(key, cx, (), || self.is_closed().then_some(()), |()| ())
+    }
+
+    /// A future that waited for the end is dropped.
+    pub(super) fn leave_closing(&self, key: &mut Option<Key>) {
+        // Others were served beside it, not after it.
+        drop(self.closing.remove(key));
+    }
+
+    pub(super) fn senders(&self) -> usize {
+        self.senders.get()
+    }
+
+    #[inline]
+    pub(super) fn add_sender(&self) {
+        self.senders.set(self.senders.get() + 1);
+    }
+
+    #[inline]
+    pub(super) fn remove_sender(&self) {
+        self.senders.set(self.senders.get() - 1);
+        if self.senders.get() == 0 {
+            self.receiver.wake();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Chan<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chan")
+            .field("len", &self.len())
+            .field("places", &self.places)
+            .field("receiver_is_gone", &self.receiver_is_gone.get())
+            .field("senders", &self.senders.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Holds a value that was taken, until it is sure that nothing panics.
+struct PutBack<'a, T> {
+    chan: &'a Chan<T>,
+    value: Option<T>,
+}
+
+impl<T> Drop for PutBack<'_, T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.value.take() {
+            // There may now be one more than the capacity, until the next is taken.
+            self.chan.queue.borrow_mut().push_front(value);
+        }
+    }
+}

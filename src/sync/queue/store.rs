@@ -1,0 +1,216 @@
+//! How items are kept, and which comes next: all in which the queues differ.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, VecDeque};
+
+/// Keeps items in an order.
+pub(super) trait Store: Default {
+    type Item;
+    /// An item that was taken out, with its place in the order.
+    type Taken;
+
+    fn len(&self) -> usize;
+    fn push(&mut self, item: Self::Item);
+    fn pop(&mut self) -> Option<Self::Taken>;
+    /// Puts back what was popped last.
+    fn restore(&mut self, taken: Self::Taken);
+    fn item(taken: Self::Taken) -> Self::Item;
+    /// Takes all out but those that `keep` pops would give next; in the order of pops.
+    fn split_off(&mut self, keep: usize) -> Vec<Self::Item>;
+}
+
+/// First in, first out.
+pub(super) struct Fifo<T>(VecDeque<T>);
+
+impl<T> Default for Fifo<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T> Store for Fifo<T> {
+    type Item = T;
+    type Taken = T;
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    fn push(&mut self, item: T) {
+        self.0.push_back(item);
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<T> {
+        self.0.pop_front()
+    }
+
+    fn restore(&mut self, item: T) {
+        self.0.push_front(item);
+    }
+
+    #[inline]
+    fn item(item: T) -> T {
+        item
+    }
+
+    fn split_off(&mut self, keep: usize) -> Vec<T> {
+        self.0.split_off(keep).into()
+    }
+}
+
+/// Last in, first out.
+pub(super) struct Lifo<T>(Vec<T>);
+
+impl<T> Default for Lifo<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Store for Lifo<T> {
+    type Item = T;
+    type Taken = T;
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    fn push(&mut self, item: T) {
+        self.0.push(item);
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<T> {
+        self.0.pop()
+    }
+
+    fn restore(&mut self, item: T) {
+        self.0.push(item);
+    }
+
+    #[inline]
+    fn item(item: T) -> T {
+        item
+    }
+
+    fn split_off(&mut self, keep: usize) -> Vec<T> {
+        let oldest_kept = self.0.len() - keep;
+        self.0.drain(..oldest_kept).rev().collect()
+    }
+}
+
+/// Lowest first; of equals, the one that came first.
+pub(super) struct Lowest<T> {
+    heap: BinaryHeap<Ranked<T>>,
+    /// How many were pushed.
+    pushed: u64,
+}
+
+/// An item, and the how-manieth it is. The heap has its greatest on top, so the order is turned round.
+pub(super) struct Ranked<T> {
+    item: T,
+    number: u64,
+}
+
+impl<T: Ord> Ranked<T> {
+    #[inline(always)]
+    fn comes_before(&self, other: &Self) -> bool {
+        match self.item.cmp(&other.item) {
+            Ordering::Less => true,
+            Ordering::Equal => self.number < other.number,
+            Ordering::Greater => false,
+        }
+    }
+}
+
+impl<T: Ord> Ord for Ranked<T> {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.item.cmp(&self.item).then_with(|| other.number.cmp(&self.number))
+    }
+}
+
+/// Heaps compare by `<=` and its kin: as numbers differ, each is one look.
+impl<T: Ord> PartialOrd for Ranked<T> {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+
+    #[inline]
+    fn lt(&self, other: &Self) -> bool {
+        other.comes_before(self)
+    }
+
+    #[inline]
+    fn le(&self, other: &Self) -> bool {
+        !self.comes_before(other)
+    }
+
+    #[inline]
+    fn gt(&self, other: &Self) -> bool {
+        self.comes_before(other)
+    }
+
+    #[inline]
+    fn ge(&self, other: &Self) -> bool {
+        !other.comes_before(self)
+    }
+}
+
+impl<T: Ord> PartialEq for Ranked<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl<T: Ord> Eq for Ranked<T> {}
+
+impl<T: Ord> Default for Lowest<T> {
+    fn default() -> Self {
+        Self { heap: BinaryHeap::new(), pushed: 0 }
+    }
+}
+
+impl<T: Ord> Store for Lowest<T> {
+    type Item = T;
+    type Taken = Ranked<T>;
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    #[inline]
+    fn push(&mut self, item: T) {
+        let number = self.pushed;
+        self.pushed += 1;
+        self.heap.push(Ranked { item, number });
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<Ranked<T>> {
+        self.heap.pop()
+    }
+
+    fn restore(&mut self, taken: Ranked<T>) {
+        self.heap.push(taken);
+    }
+
+    #[inline]
+    fn item(taken: Ranked<T>) -> T {
+        taken.item
+    }
+
+    fn split_off(&mut self, keep: usize) -> Vec<T> {
+        let kept: Vec<_> = (0..keep).map_while(|_| self.heap.pop()).collect();
+        let mut rest = std::mem::replace(&mut self.heap, kept.into()).into_sorted_vec();
+        rest.reverse();
+        rest.into_iter().map(|ranked| ranked.item).collect()
+    }
+}

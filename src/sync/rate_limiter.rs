@@ -1,0 +1,169 @@
+//! So many in a time.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::Mutex;
+use crate::time;
+
+/// Lets through so many in a time, with bursts up to a limit: a token bucket.
+///
+/// The bucket begins full. Tokens come back evenly, one every `period / rate`. Fair: who waits longest is next, and a request
+/// for many is not overtaken. One that wants more than the bucket holds waits until they have all come.
+///
+/// Unlike the rest of this module it needs a clock: waiting works only on an event loop of this crate
+/// ([`time::sleep_until`]). So tests with a virtual clock are exact.
+///
+/// The algorithm is the generic cell rate algorithm (ITU-T I.371): all that is kept is when the bucket will be
+/// full again.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use monoloop::{sync::RateLimiter, time};
+///
+/// let event_loop = monoloop::EventLoop::builder().virtual_time(true).build().unwrap();
+/// event_loop.run(async {
+///     let limiter = RateLimiter::new(10, Duration::from_secs(1)).with_burst(2);
+///     let begin = time::now();
+///     for _ in 0..12 {
+///         limiter.acquire().await;
+///     }
+///     assert_eq!(time::now() - begin, Duration::from_secs(1)); // two at once, ten later
+/// });
+/// ```
+#[doc(alias = "Throttle")]
+pub struct RateLimiter {
+    rate: u32,
+    period: Duration,
+    burst: u32,
+    /// Who has the lock is the next to take tokens. `None`: it was full ever since it was made.
+    full_at: Mutex<Option<Instant>>,
+}
+
+impl RateLimiter {
+    /// Makes a limiter that lets `rate` through in each `period`, and as many at once.
+    ///
+    /// # Panics
+    ///
+    /// If `rate` is zero.
+    #[track_caller]
+    pub const fn new(rate: u32, period: Duration) -> Self {
+        assert!(rate > 0, "a rate limiter lets one through at least");
+        Self { rate, period, burst: rate, full_at: Mutex::new(None) }
+    }
+
+    /// Sets how many tokens the bucket holds: so many may go at once after a pause.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[track_caller]
+    pub const fn with_burst(mut self, burst: u32) -> Self {
+        assert!(burst > 0, "a bucket holds one token at least");
+        self.burst = burst;
+        self
+    }
+
+    /// Waits for a token and takes it.
+    ///
+    /// # Cancel safety
+    ///
+    /// The place in the queue is lost, no token.
+    ///
+    /// # Panics
+    ///
+    /// If it must wait and no loop runs on this thread.
+    pub async fn acquire(&self) {
+        self.acquire_many(1).await;
+    }
+
+    /// Waits for so many tokens and takes them all at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub async fn acquire_many(&self, tokens: u32) {
+        let mut full_at = self.full_at.lock().await;
+        loop {
+            match self.take(*full_at, tokens, time::now()) {
+                Ok(taken) => break *full_at = Some(taken),
+                Err(Some(ready)) => time::sleep_until(ready).await,
+                Err(None) => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Takes a token, if there is one and nobody waits.
+    ///
+    /// # Errors
+    ///
+    /// [`RateLimitError`] otherwise.
+    pub fn try_acquire(&self) -> Result<(), RateLimitError> {
+        self.try_acquire_many(1)
+    }
+
+    /// Takes so many tokens, if they are there and nobody waits.
+    ///
+    /// # Errors
+    ///
+    /// [`RateLimitError`] otherwise.
+    pub fn try_acquire_many(&self, tokens: u32) -> Result<(), RateLimitError> {
+        let mut full_at = self.full_at.try_lock().map_err(|_| RateLimitError(()))?;
+        let taken = self.take(*full_at, tokens, time::now());
+        *full_at = Some(taken.map_err(|_| RateLimitError(()))?);
+        Ok(())
+    }
+
+    /// When the bucket is full again if so many tokens are taken now; else when they can be, or `None` if that is
+    /// beyond the clock.
+    fn take(
+        &self,
+        full_at: Option<Instant>,
+        tokens: u32,
+        now: Instant,
+    ) -> Result<Instant, Option<Instant>> {
+        let begin = full_at.map_or(now, |full_at| full_at.max(now));
+        let full = begin.checked_add(self.cost(tokens)).ok_or(None)?;
+        let room = self.cost(self.burst);
+        // They can be taken as soon as the bucket would be full a whole bucket later.
+        match full.checked_duration_since(now).and_then(|until| until.checked_sub(room)) {
+            Some(wait) if !wait.is_zero() => Err(now.checked_add(wait)),
+            _ => Ok(full),
+        }
+    }
+
+    /// How long so many tokens take to come, rounded up to a nanosecond.
+    fn cost(&self, tokens: u32) -> Duration {
+        let nanos = self.period.as_nanos().saturating_mul(u128::from(tokens));
+        let nanos = nanos.div_ceil(u128::from(self.rate));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+impl fmt::Debug for RateLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimiter")
+            .field("rate", &self.rate)
+            .field("period", &self.period)
+            .field("burst", &self.burst)
+            .finish_non_exhaustive()
+    }
+}
+
+/// There are too few tokens, or others wait for them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RateLimitError(());
+
+impl fmt::Display for RateLimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the rate limit is reached")
+    }
+}
+
+impl std::error::Error for RateLimitError {}

@@ -1,0 +1,349 @@
+//! A channel from many threads to one receiver, first in, first out.
+//!
+//! As [`sync::mpsc`](crate::sync::mpsc), but both ends are `Send`: either of them may be on the loop's thread.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+
+use super::block::block_on;
+use super::lock;
+use crate::executor::wake::WakeRef;
+pub use crate::sync::mpsc::{SendError, TryRecvError, TrySendError};
+use crate::sync::wait_list::Wakes;
+
+/// Makes a channel that holds at most `capacity` values.
+///
+/// # Panics
+///
+/// If `capacity` is zero: nothing could ever be sent.
+#[track_caller]
+pub fn bounded<T: Send>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(capacity > 0, "a channel needs a capacity of at least one");
+    with_capacity(capacity)
+}
+
+/// Makes a channel that holds whatever is sent: sending never waits.
+pub fn unbounded<T: Send>() -> (Sender<T>, Receiver<T>) {
+    with_capacity(usize::MAX)
+}
+
+fn with_capacity<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    let state = Arc::new(Mutex::new(State {
+        values: VecDeque::new(),
+        capacity,
+        senders: 1,
+        is_closed: false,
+        receiver: None,
+        tickets: 0,
+        waiting: BTreeMap::new(),
+        served: BTreeSet::new(),
+    }));
+    (Sender { state: Arc::clone(&state) }, Receiver { state })
+}
+
+/// What is under the lock. Wakers and values are foreign code, and taken out before they are woken or dropped.
+struct State<T> {
+    values: VecDeque<T>,
+    capacity: usize,
+    senders: usize,
+    is_closed: bool,
+    /// Wakes the receiver.
+    receiver: Option<Waker>,
+    /// Counts those who waited for a place.
+    tickets: u64,
+    waiting: BTreeMap<u64, Waker>,
+    /// Those who waited, and have a place.
+    served: BTreeSet<u64>,
+}
+
+impl<T> State<T> {
+    fn has_room(&self) -> bool {
+        !self.is_closed
+            && self.waiting.is_empty()
+            && self.values.len() + self.served.len() < self.capacity
+    }
+
+    /// A place is free: hands it to who waits longest.
+    fn serve(&mut self) -> Option<Waker> {
+        if self.values.len() + self.served.len() >= self.capacity {
+            return None;
+        }
+        let (ticket, waker) = self.waiting.pop_first()?;
+        self.served.insert(ticket);
+        Some(waker)
+    }
+
+    fn why_empty(&self) -> TryRecvError {
+        let is_over = self.senders == 0 || self.is_closed;
+        if is_over { TryRecvError::Closed } else { TryRecvError::Empty }
+    }
+}
+
+/// Sends into a channel, from any thread. Clones send into the same.
+pub struct Sender<T> {
+    state: Arc<Mutex<State<T>>>,
+}
+
+impl<T> Sender<T> {
+    /// Sends a value, and waits until there is a place for it.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back if the channel is closed, now or while it waits.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way, the value is lost, and nothing was sent; so is the place among those who wait.
+    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
+        Sending { sender: self, value: Some(value), ticket: None }.await
+    }
+
+    /// Sends a value, and blocks this thread until there is a place for it. Not for a thread whose loop runs: it would
+    /// stand still.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back if the channel is closed, now or while it waits.
+    pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
+        match self.try_send(value) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Closed(value)) => Err(SendError(value)),
+            Err(TrySendError::Full(value)) => block_on(self.send(value)),
+        }
+    }
+
+    /// Sends a value if there is a place for it and nobody waits for one. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back if there is no place, or the channel is closed.
+    pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        let mut state = lock(&self.state);
+        if !state.has_room() {
+            let is_closed = state.is_closed;
+            drop(state);
+            return Err(match is_closed {
+                true => TrySendError::Closed(value),
+                false => TrySendError::Full(value),
+            });
+        }
+        state.values.push_back(value);
+        let receiver = state.receiver.take();
+        drop(state);
+        receiver.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Returns whether the receiver is gone, or closed the channel.
+    pub fn is_closed(&self) -> bool {
+        lock(&self.state).is_closed
+    }
+
+    /// Returns how many values wait to be received.
+    pub fn len(&self) -> usize {
+        lock(&self.state).values.len()
+    }
+
+    /// Returns whether no value waits to be received.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns how many values the channel can hold; `None` if there is no limit.
+    pub fn capacity(&self) -> Option<usize> {
+        Some(lock(&self.state).capacity).filter(|&capacity| capacity != usize::MAX)
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        lock(&self.state).senders += 1;
+        Self { state: Arc::clone(&self.state) }
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        state.senders -= 1;
+        let receiver = if state.senders == 0 { state.receiver.take() } else { None };
+        drop(state);
+        receiver.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// Waits for a place and sends.
+struct Sending<'a, T> {
+    sender: &'a Sender<T>,
+    value: Option<T>,
+    /// Where it stands among those who wait.
+    ticket: Option<u64>,
+}
+
+/// The value is not pinned.
+impl<T> Unpin for Sending<'_, T> {}
+
+impl<T> Future for Sending<'_, T> {
+    type Output = Result<(), SendError<T>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Cloned before the lock is taken, and the old one is dropped after: both are foreign code.
+        let waker = cx.waker().clone();
+        let this = &mut *self;
+        let mut state = lock(&this.sender.state);
+        let has_place = match this.ticket {
+            Some(ticket) => state.served.remove(&ticket),
+            None => state.has_room(),
+        };
+        if !has_place && !state.is_closed {
+            let ticket = *this.ticket.get_or_insert_with(|| {
+                state.tickets += 1;
+                state.tickets
+            });
+            let _old = state.waiting.insert(ticket, waker);
+            drop(state);
+            return Poll::Pending;
+        }
+        this.ticket = None;
+        let value = this.value.take().expect("a future is not polled after it was ready");
+        if state.is_closed {
+            drop(state);
+            return Poll::Ready(Err(SendError(value)));
+        }
+        state.values.push_back(value);
+        let receiver = state.receiver.take();
+        drop(state);
+        receiver.into_iter().for_each(Waker::wake);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T> Drop for Sending<'_, T> {
+    fn drop(&mut self) {
+        let Some(ticket) = self.ticket else { return };
+        let mut state = lock(&self.sender.state);
+        let _own = state.waiting.remove(&ticket);
+        let next = if state.served.remove(&ticket) { state.serve() } else { None };
+        drop(state);
+        next.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Receives from a channel, on any thread. Also a [`Stream`] of its values.
+///
+/// Dropping it closes the channel and drops the values that are left.
+#[must_use = "dropping the receiver closes the channel"]
+pub struct Receiver<T> {
+    state: Arc<Mutex<State<T>>>,
+}
+
+impl<T> Receiver<T> {
+    /// Waits for the next value; `None` when the channel is empty and no sender is left, or it was closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn recv(&mut self) -> Option<T> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Polls for the next value, as [`recv`](Self::recv) does.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        match self.try_recv() {
+            Ok(value) => return Poll::Ready(Some(value)),
+            Err(TryRecvError::Closed) => return Poll::Ready(None),
+            Err(TryRecvError::Empty) => (),
+        }
+        // Cloned before the lock is taken, and the old one is dropped after: both are foreign code.
+        let waker = cx.waker().clone();
+        let mut state = lock(&self.state);
+        if state.values.is_empty() && state.why_empty() == TryRecvError::Empty {
+            let _old = state.receiver.replace(waker);
+            drop(state);
+            return Poll::Pending;
+        }
+        drop(state);
+        Poll::Ready(self.try_recv().ok())
+    }
+
+    /// Blocks this thread until there is a value; `None` as for [`recv`](Self::recv). Not for a thread whose loop runs: it
+    /// would stand still.
+    pub fn blocking_recv(&mut self) -> Option<T> {
+        block_on(self.recv())
+    }
+
+    /// Takes the next value if there is one. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError::Empty`], or [`TryRecvError::Closed`] if there will be no more.
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        let mut state = lock(&self.state);
+        let Some(value) = state.values.pop_front() else { return Err(state.why_empty()) };
+        let sender = state.serve();
+        drop(state);
+        sender.into_iter().for_each(Waker::wake);
+        Ok(value)
+    }
+
+    /// Closes the channel: sending fails. What was sent can be received.
+    pub fn close(&mut self) {
+        self.end(false);
+    }
+
+    /// Returns how many values wait to be received.
+    pub fn len(&self) -> usize {
+        lock(&self.state).values.len()
+    }
+
+    /// Returns whether no value waits to be received.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn end(&mut self, drop_values: bool) {
+        let mut state = lock(&self.state);
+        state.is_closed = true;
+        // Who has a place learns that it is of no use when it runs.
+        state.served.clear();
+        let waiting = mem::take(&mut state.waiting);
+        let _values = if drop_values { mem::take(&mut state.values) } else { VecDeque::new() };
+        drop(state);
+        let mut wakes = Wakes::new();
+        waiting.into_values().for_each(|waker| wakes.wake(WakeRef::Foreign(waker)));
+        wakes.finish();
+    }
+}
+
+impl<T> Stream for Receiver<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.poll_recv(cx)
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        self.end(true);
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("len", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,161 @@
+//! The end that looks.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::RecvError;
+use super::shared::{Ref, Shared};
+use crate::sync::wait_list::Key;
+
+/// Looks at the value of a [`channel`](super::channel). Clones look at the same, and have seen what this one has.
+///
+/// The receiver itself is what waits: a future of its that is dropped keeps its place until the next change.
+#[must_use = "a receiver that is dropped sees nothing"]
+pub struct Receiver<T> {
+    shared: Rc<Shared<T>>,
+    /// The version that was seen.
+    seen: u64,
+    key: Option<Key>,
+}
+
+impl<T> Receiver<T> {
+    pub(super) fn new(shared: Rc<Shared<T>>) -> Self {
+        Self { seen: shared.version(), shared, key: None }
+    }
+
+    /// Borrows the value. It cannot be changed meanwhile, and does not count as seen.
+    ///
+    /// # Panics
+    ///
+    /// If it is called while the value is being modified.
+    #[track_caller]
+    pub fn borrow(&self) -> Ref<'_, T> {
+        self.shared.borrow(self.seen)
+    }
+
+    /// Borrows the value, which counts as seen from now on. It cannot be changed meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// If it is called while the value is being modified.
+    #[track_caller]
+    pub fn borrow_and_update(&mut self) -> Ref<'_, T> {
+        let value = self.shared.borrow(self.seen);
+        self.seen = self.shared.version();
+        value
+    }
+
+    /// Waits until the value is one that was not seen, and counts it as seen.
+    ///
+    /// # Errors
+    ///
+    /// When no sender is left, and the last value was seen.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: a change that was not reported is not counted as seen.
+    pub async fn changed(&mut self) -> Result<(), RecvError> {
+        poll_fn(|cx| self.poll_changed(cx)).await
+    }
+
+    /// Polls for a change, as [`changed`](Self::changed) does.
+    pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RecvError>> {
+        self.shared.poll_changed(&mut self.key, &mut self.seen, cx)
+    }
+
+    /// Waits until the value is one for which `is_met` holds, and borrows it; it counts as seen. Looks at the present
+    /// value first.
+    ///
+    /// # Errors
+    ///
+    /// When no sender is left, and `is_met` does not hold for the last value.
+    ///
+    /// # Panics
+    ///
+    /// If `is_met` changes the value.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost. Values that did not meet the condition count as seen.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use monoloop::sync::watch;
+    /// # monoloop::run(async {
+    /// let (sender, mut receiver) = watch::channel(0);
+    /// monoloop::spawn(async move {
+    ///     for n in 1..10 {
+    ///         sender.send(n).expect("somebody looks");
+    ///         monoloop::yield_now().await;
+    ///     }
+    /// });
+    /// assert_eq!(*receiver.wait_for(|n| *n > 4).await.unwrap(), 5);
+    /// # });
+    /// ```
+    #[doc(alias = "Condition.wait_for")]
+    pub async fn wait_for(
+        &mut self,
+        mut is_met: impl FnMut(&T) -> bool,
+    ) -> Result<Ref<'_, T>, RecvError> {
+        loop {
+            // Not in the condition of an `if`: the borrow would last.
+            let met = is_met(&self.borrow_and_update());
+            if met {
+                return Ok(self.borrow());
+            }
+            self.changed().await?;
+        }
+    }
+
+    /// Returns whether the value is one that was not seen.
+    pub fn has_changed(&self) -> bool {
+        self.seen != self.shared.version()
+    }
+
+    /// Counts the value as not seen, so that [`changed`](Self::changed) does not wait.
+    pub fn mark_changed(&mut self) {
+        self.seen = u64::MAX;
+        self.shared.leave(&mut self.key);
+    }
+
+    /// Counts the value as seen.
+    pub fn mark_unchanged(&mut self) {
+        self.seen = self.shared.version();
+    }
+
+    /// Returns whether no sender is left.
+    pub fn is_closed(&self) -> bool {
+        self.shared.senders() == 0
+    }
+
+    /// Returns whether both look at the same value.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl<T> Clone for Receiver<T> {
+    fn clone(&self) -> Self {
+        self.shared.add_receiver();
+        Self { shared: Rc::clone(&self.shared), seen: self.seen, key: None }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        self.shared.leave(&mut self.key);
+        self.shared.remove_receiver();
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("seen", &self.seen)
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
+    }
+}

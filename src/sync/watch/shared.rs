@@ -1,0 +1,173 @@
+//! The value, and who watches it.
+
+use std::cell::{self, Cell, RefCell};
+use std::fmt;
+use std::ops::Deref;
+use std::task::{Context, Poll, ready};
+
+use super::RecvError;
+use crate::sync::wait_list::{Key, WaitList};
+
+/// What senders and receivers share.
+pub(super) struct Shared<T> {
+    value: RefCell<T>,
+    /// How often the value was changed.
+    version: Cell<u64>,
+    senders: Cell<usize>,
+    receivers: Cell<usize>,
+    /// Receivers that wait for a change, or the end.
+    waiting: WaitList,
+    /// Senders that wait until there is no receiver.
+    closing: WaitList,
+}
+
+impl<T> Shared<T> {
+    /// One sender, one receiver.
+    pub(super) fn new(value: T) -> Self {
+        Self {
+            value: RefCell::new(value),
+            version: Cell::new(0),
+            senders: Cell::new(1),
+            receivers: Cell::new(1),
+            waiting: WaitList::new(),
+            closing: WaitList::new(),
+        }
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version.get()
+    }
+
+    #[track_caller]
+    pub(super) fn borrow(&self, seen: u64) -> Ref<'_, T> {
+        let value = self.value.try_borrow().expect("a watched value is looked at while it changes");
+        Ref { value, has_changed: seen != self.version() }
+    }
+
+    /// Changes the value by `change`, which says whether it did; then all who wait are woken.
+    #[track_caller]
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut T) -> (bool, R)) -> R {
+        let mut value =
+            self.value.try_borrow_mut().expect("a watched value is changed while it is borrowed");
+        let (has_changed, result) = change(&mut value);
+        drop(value);
+        if has_changed {
+            self.version.set(self.version() + 1);
+            self.waiting.serve_all(|()| ());
+        }
+        result
+    }
+
+    /// Waits until the version is not the one that was seen, which it is then.
+    pub(super) fn poll_changed(
+        &self,
+        key: &mut Option<Key>,
+        seen: &mut u64,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), RecvError>> {
+        loop {
+            if key.is_some() {
+                // It is in the list since it found nothing new, and all are served when there is.
+                ready!(self.waiting.poll(key, cx));
+            }
+            let is_new = || self.version() != *seen;
+            let is_over = || self.senders.get() == 0;
+            if is_new() {
+                *seen = self.version();
+                return Poll::Ready(Ok(()));
+            }
+            if is_over() {
+                return Poll::Ready(Err(RecvError));
+            }
+            let take = || (is_new() || is_over()).then_some(());
+            ready!(self.waiting.wait(key, cx, (), take, |()| ()));
+        }
+    }
+
+    /// A receiver that waited is dropped, or need not wait.
+    pub(super) fn leave(&self, key: &mut Option<Key>) {
+        if key.is_some() {
+            // All were served at once: nobody waits for what it was handed.
+            drop(self.waiting.remove(key));
+        }
+    }
+
+    pub(super) fn senders(&self) -> usize {
+        self.senders.get()
+    }
+
+    pub(super) fn receivers(&self) -> usize {
+        self.receivers.get()
+    }
+
+    pub(super) fn add_sender(&self) {
+        self.senders.set(self.senders.get() + 1);
+    }
+
+    pub(super) fn remove_sender(&self) {
+        self.senders.set(self.senders.get() - 1);
+        if self.senders.get() == 0 {
+            self.waiting.serve_all(|()| ());
+        }
+    }
+
+    pub(super) fn add_receiver(&self) {
+        self.receivers.set(self.receivers.get() + 1);
+    }
+
+    pub(super) fn remove_receiver(&self) {
+        self.receivers.set(self.receivers.get() - 1);
+        if self.receivers.get() == 0 {
+            self.closing.serve_all(|()| ());
+        }
+    }
+
+    /// Waits until there is no receiver.
+    pub(super) fn poll_closed(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<()> {
+        self.closing.wait(key, cx, (), || (self.receivers.get() == 0).then_some(()), |()| ())
+    }
+
+    /// A future that waited for that is dropped.
+    pub(super) fn leave_closing(&self, key: &mut Option<Key>) {
+        drop(self.closing.remove(key));
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("value", &self.value)
+            .field("version", &self.version.get())
+            .field("senders", &self.senders.get())
+            .field("receivers", &self.receivers.get())
+            .finish()
+    }
+}
+
+/// The value, borrowed: it cannot change while this is held.
+#[must_use = "the value is borrowed until this is dropped"]
+pub struct Ref<'a, T> {
+    value: cell::Ref<'a, T>,
+    has_changed: bool,
+}
+
+impl<T> Ref<'_, T> {
+    /// Returns whether the value was new to the receiver that borrowed it.
+    pub fn has_changed(&self) -> bool {
+        self.has_changed
+    }
+}
+
+impl<T> Deref for Ref<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Ref<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
