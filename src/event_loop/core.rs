@@ -14,7 +14,9 @@ use super::ending::Ending;
 use super::error::{ErrorHook, report_incident};
 use super::handle::{Remote, serve_remote};
 use super::interrupt::OnCtrlC;
+use super::offload::Offload;
 use super::pace::Pace;
+use crate::blocking;
 use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Reporter};
 use crate::reactor::{Reactor, SourceKey, Wait};
@@ -36,6 +38,7 @@ pub(super) struct Config {
     pub(super) slow_poll: Option<Duration>,
     pub(super) on_ctrl_c: OnCtrlC,
     pub(super) on_error: Option<Rc<ErrorHook>>,
+    pub(super) blocking: blocking::Config,
 }
 
 /// The parts of one loop. Reached through [`context`](super::context) while the loop runs.
@@ -56,6 +59,7 @@ pub(crate) struct Core {
     /// Polls that take so long are reported. `None`: polls are not timed.
     slow_poll: Option<Duration>,
     pub(super) ending: Ending,
+    pub(super) offload: Offload,
     /// How many panics were reported.
     panics: Rc<Cell<usize>>,
     /// No I/O came within the grace period, and none was asked for since.
@@ -97,6 +101,7 @@ impl Core {
             grace: config.grace,
             slow_poll: config.slow_poll,
             ending: Ending::new(),
+            offload: Offload::new(config.blocking),
             panics,
             io_is_quiet: Cell::new(false),
             short_timers: Cell::new(0),

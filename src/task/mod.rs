@@ -8,6 +8,7 @@
 //! stays in its task; whoever joins it gets the payload.
 
 mod abort_on_drop;
+mod blocking;
 mod builder;
 mod cancel_token;
 mod defer;
@@ -30,6 +31,7 @@ use crate::executor;
 #[doc(inline)]
 pub use crate::executor::{AbortHandle, JoinError, JoinHandle, TaskId, TaskInfo, TaskState};
 pub use abort_on_drop::AbortOnDrop;
+pub use blocking::{BlockingJoin, Unblock, spawn_blocking, unblock};
 pub use builder::Builder;
 pub use cancel_token::{CancelToken, Cancelled, DropGuard, RunUntilCancelled};
 pub use defer::{Deferred, Finally, defer, finally};

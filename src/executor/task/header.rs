@@ -72,6 +72,7 @@ pub(super) struct VTable {
 }
 
 /// What a task is born with.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Seed {
     pub(in crate::executor) id: u64,
     /// Zero: none.
@@ -80,6 +81,12 @@ pub(crate) struct Seed {
     /// Nanoseconds since the loop's epoch, by the turn's clock.
     pub(in crate::executor) spawned: u64,
     pub(in crate::executor) kind: Kind,
+}
+
+impl Seed {
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
 }
 
 /// What a task is for.

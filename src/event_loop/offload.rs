@@ -1,0 +1,73 @@
+//! A loop's threads for blocking work.
+
+use std::cell::OnceCell;
+use std::io;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::core::Core;
+use super::handle::{Handle, Remote};
+use crate::blocking::{Config, Guard, Hook, Join, Left, Pool};
+use crate::executor::Incident;
+use crate::executor::task::{Kind, Payload, Seed};
+
+/// Part of a [`Core`]: its pool, made when the first job comes.
+#[derive(Debug)]
+pub(super) struct Offload {
+    config: Config,
+    pool: OnceCell<Pool>,
+}
+
+impl Offload {
+    pub(super) fn new(config: Config) -> Self {
+        Self { config, pool: OnceCell::new() }
+    }
+
+    /// Ends the pool; waits for at most `limit`.
+    pub(super) fn close(&self, limit: Duration) -> Left {
+        match self.pool.get() {
+            Some(pool) => pool.close(Instant::now().checked_add(limit)),
+            None => Left::default(),
+        }
+    }
+}
+
+impl Core {
+    /// Has a closure run on a thread beside the loop. One that `stays` runs even if the loop ends before it has begun.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started.
+    pub(crate) fn submit<F, T>(
+        &self,
+        run: F,
+        stays: bool,
+        location: &'static Location<'static>,
+    ) -> io::Result<Join<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let pool = self.offload.pool.get_or_init(|| {
+            Pool::new(self.offload.config.clone(), Arc::clone(&self.remote) as Arc<dyn Hook>)
+        });
+        let seed = self.executor.seed_of(Kind::Task, location);
+        // It costs a wake-up per job, and only a virtual clock asks for it.
+        let guard = self
+            .clock
+            .is_virtual()
+            .then(|| Box::new(Handle::new(Arc::clone(&self.remote)).work_guard()) as Guard);
+        pool.submit(run, seed, stays, guard)
+    }
+}
+
+impl Hook for Remote {
+    fn job_panicked(&self, seed: Seed, payload: Payload) {
+        self.report(move || Incident::Job(seed, payload));
+    }
+
+    fn waker_panicked(&self, payload: Payload) {
+        self.report(move || Incident::Waker(payload));
+    }
+}
