@@ -1,12 +1,12 @@
 //! Which public types are `Send`, `Sync` and `Unpin`: exactly.
 
 use std::cell::Cell;
-use std::future::Pending;
+use std::future::{Pending, Ready};
 use std::marker::PhantomPinned;
 use std::rc::Rc;
 
 use monoloop::sync::{broadcast, mpsc, oneshot, queue, remote, watch};
-use monoloop::{net, task, time};
+use monoloop::{future, net, sync, task, time};
 
 /// Neither `Send` nor `Sync`.
 type Local = Rc<()>;
@@ -88,8 +88,51 @@ fn loops_and_tasks_stay_on_their_thread() {
         (traits_of!(monoloop::JoinHandle<Pinned>), [NO, NO, YES]),
         (traits_of!(monoloop::ErrorReport), [NO, NO, YES]),
         (traits_of!(monoloop::ShutdownReport), [NO, NO, YES]),
+        (traits_of!(monoloop::OnCtrlC), [YES, YES, YES]),
+        (traits_of!(monoloop::Interrupted), [YES, YES, YES]),
         (traits_of!(task::Builder), [NO, NO, YES]),
         (traits_of!(task::TaskInfo), [NO, NO, YES]),
+    ]);
+}
+
+#[test]
+fn structure_stays_on_its_thread() {
+    check(&[
+        (traits_of!(task::TaskGroup<u8, u8>), [NO, NO, YES]),
+        (traits_of!(task::GroupHandle<u8>), [NO, NO, YES]),
+        (traits_of!(task::GroupHandle<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::Ready<u8>), [NO, NO, YES]),
+        (traits_of!(task::Scope<'static>), [NO, NO, YES]),
+        (traits_of!(task::ScopeHandle<u8>), [NO, NO, YES]),
+        (traits_of!(task::ScopeHandle<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::JoinSet<u8>), [NO, NO, YES]),
+        (traits_of!(task::JoinSet<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::CancelToken), [NO, NO, YES]),
+        (traits_of!(task::Cancelled), [NO, NO, YES]),
+        (traits_of!(task::DropGuard), [NO, NO, YES]),
+        (traits_of!(task::RunUntilCancelled<Pending<u8>>), [NO, NO, YES]),
+        (traits_of!(task::RunUntilCancelled<Pinned>), [NO, NO, NO]),
+        (traits_of!(task::AbortOnDrop<u8>), [NO, NO, YES]),
+        (traits_of!(task::AbortOnDrop<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::Shield<u8, std::io::Error>), [NO, NO, YES]),
+        (traits_of!(task::Deferred<Ready<()>>), [NO, NO, YES]),
+        (traits_of!(task::Finally<Ready<()>, Ready<()>>), [NO, NO, YES]),
+        (traits_of!(task::Eager<u8>), [NO, NO, YES]),
+        (traits_of!(task::EagerJoin<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::Scoped<Ready<()>>), [NO, NO, YES]),
+        (traits_of!(task::Scoped<Pinned>), [NO, NO, NO]),
+        (traits_of!(task::Inherit<Ready<()>>), [NO, NO, YES]),
+        (traits_of!(task::Inherit<Pinned>), [NO, NO, NO]),
+        // The key is a static: what it stands for is somewhere else.
+        (traits_of!(task::LocalKey<Local>), [YES, YES, YES]),
+        (traits_of!(task::LocalUnset), [YES, YES, YES]),
+        // As what they hold.
+        (traits_of!(task::GroupError<u8>), [YES, YES, YES]),
+        (traits_of!(task::GroupError<Local>), [NO, NO, YES]),
+        (traits_of!(task::Refused<Ready<()>>), [YES, YES, YES]),
+        (traits_of!(task::Refused<Pinned>), [YES, YES, NO]),
+        (traits_of!(task::MemberError), [YES, YES, YES]),
+        (traits_of!(task::StartError), [YES, YES, YES]),
     ]);
 }
 
@@ -123,6 +166,48 @@ fn leaf_futures_hold_keys_and_so_are_send() {
     ]);
 }
 
+/// Wherever their futures may go, they may: what they hold of the loop is keys.
+#[test]
+fn combinators_are_as_their_futures() {
+    type Many<F> = std::vec::IntoIter<F>;
+    check(&[
+        (traits_of!(future::Gather<Many<Pending<u8>>>), [YES, YES, YES]),
+        (traits_of!(future::Gather<Many<Pending<Local>>>), [NO, NO, YES]),
+        (traits_of!(future::Gather<Many<Ready<Single>>>), [YES, NO, YES]),
+        // The futures are on the heap.
+        (traits_of!(future::Gather<Many<Ready<Pinned>>>), [YES, YES, YES]),
+        (traits_of!(future::GatherLimited<Many<Pending<u8>>>), [YES, YES, YES]),
+        (traits_of!(future::GatherLimited<Many<Pending<Local>>>), [NO, NO, YES]),
+        (traits_of!(future::TryGather<Many<Pending<Result<u8, u8>>>, u8, u8>), [YES, YES, YES]),
+        (
+            traits_of!(future::TryGatherLimited<Many<Pending<Result<u8, u8>>>, u8, u8>),
+            [YES, YES, YES],
+        ),
+        (traits_of!(future::AsCompleted<Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::AsCompleted<Pending<Local>>), [NO, NO, YES]),
+        (traits_of!(future::Next<'static, Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::Wait<'static, Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::Until<Local>), [YES, YES, YES]),
+        (traits_of!(future::Race<Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(future::FirstOk<Pending<Result<u8, u8>>, u8>), [YES, YES, YES]),
+        (traits_of!(future::StaggeredRace<Many<Pending<Result<u8, u8>>>, u8>), [YES, YES, YES]),
+        // In place, and so pinned if their futures are.
+        (traits_of!(future::tuple::Gather2<Pending<u8>, u8, Pending<u8>, u8>), [YES, YES, YES]),
+        (traits_of!(future::tuple::Gather2<Pinned, u8, Local, u8>), [NO, NO, NO]),
+        (traits_of!(future::tuple::TryGather1<Pending<u8>, u8, u8>), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+fn promises_and_shared_futures_stay_on_their_thread() {
+    check(&[
+        (traits_of!(future::Promise<u8>), [NO, NO, YES]),
+        (traits_of!(future::Promised<Pinned>), [NO, NO, YES]),
+        (traits_of!(future::Shared<Pending<u8>>), [NO, NO, YES]),
+        (traits_of!(future::BrokenPromise), [YES, YES, YES]),
+    ]);
+}
+
 #[test]
 fn sockets_hold_keys_and_so_are_send() {
     check(&[
@@ -132,6 +217,56 @@ fn sockets_hold_keys_and_so_are_send() {
         (traits_of!(net::WriteHalf<'static>), [YES, YES, YES]),
         (traits_of!(net::OwnedReadHalf), [YES, YES, YES]),
         (traits_of!(net::OwnedWriteHalf), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+fn what_tasks_wait_for_stays_on_its_thread() {
+    check(&[
+        // As a `RefCell`: they may go to another thread, whole, while nobody borrows them.
+        (traits_of!(sync::Mutex<u8>), [YES, NO, YES]),
+        (traits_of!(sync::Mutex<Pinned>), [YES, NO, NO]),
+        (traits_of!(sync::Mutex<Local>), [NO, NO, YES]),
+        (traits_of!(sync::MutexGuard<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::MappedMutexGuard<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::RwLock<u8>), [YES, NO, YES]),
+        (traits_of!(sync::RwLockReadGuard<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::RwLockWriteGuard<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::Semaphore), [YES, NO, YES]),
+        (traits_of!(sync::Permit<'static>), [NO, NO, YES]),
+        (traits_of!(sync::OwnedPermit), [NO, NO, YES]),
+        (traits_of!(sync::Event), [YES, NO, YES]),
+        (traits_of!(sync::Notify), [YES, NO, YES]),
+        (traits_of!(sync::Condition), [YES, NO, YES]),
+        (traits_of!(sync::Barrier), [YES, NO, YES]),
+        (traits_of!(sync::OnceCell<u8>), [YES, NO, YES]),
+        (traits_of!(sync::LazyCell<u8, Pinned>), [YES, NO, YES]),
+        (traits_of!(sync::Latch), [YES, NO, YES]),
+        (traits_of!(sync::WaitGroup), [NO, NO, YES]),
+        (traits_of!(sync::WorkToken), [NO, NO, YES]),
+        (traits_of!(sync::RateLimiter), [YES, NO, YES]),
+        (traits_of!(sync::futures::Lock<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::futures::Read<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::futures::Write<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::futures::Acquire<'static>), [NO, NO, YES]),
+        (traits_of!(sync::futures::AcquireOwned), [NO, NO, YES]),
+        (traits_of!(sync::futures::EventWait<'static>), [NO, NO, YES]),
+        (traits_of!(sync::futures::Notified<'static>), [NO, NO, YES]),
+        (traits_of!(sync::futures::BarrierWait<'static>), [NO, NO, YES]),
+    ]);
+}
+
+#[test]
+fn errors_of_sync_go_everywhere() {
+    check(&[
+        (traits_of!(sync::TryLockError), [YES, YES, YES]),
+        (traits_of!(sync::AcquireError), [YES, YES, YES]),
+        (traits_of!(sync::TryAcquireError), [YES, YES, YES]),
+        (traits_of!(sync::BrokenBarrierError), [YES, YES, YES]),
+        (traits_of!(sync::BarrierWaitResult), [YES, YES, YES]),
+        (traits_of!(sync::RateLimitError), [YES, YES, YES]),
+        (traits_of!(sync::SetError<u8>), [YES, YES, YES]),
+        (traits_of!(sync::SetError<Single>), [YES, NO, YES]),
     ]);
 }
 
@@ -170,6 +305,7 @@ fn queues_are_used_on_one_thread_at_a_time() {
         (traits_of!(queue::Place<'static, u8>), [NO, NO, YES]),
         (traits_of!(queue::Item<'static, u8>), [NO, NO, YES]),
         (traits_of!(queue::Item<'static, Pinned>), [NO, NO, NO]),
+        (traits_of!(queue::Prioritized<u8, Single>), [YES, NO, YES]),
         (traits_of!(queue::Items<'static, u8>), [NO, NO, YES]),
     ]);
 }

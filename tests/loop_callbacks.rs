@@ -231,6 +231,7 @@ fn a_callback_that_panics_is_reported_with_its_place_and_the_loop_goes_on() {
     let lines = Rc::new(Cell::new((0, 0)));
     let expected = Rc::clone(&lines);
     let event_loop = EventLoop::builder()
+        .slow_poll(None)
         .virtual_time(true)
         .on_error(move |report| {
             let ErrorReport::CallbackPanic { location, .. } = report else { panic!("{report}") };

@@ -120,7 +120,7 @@ fn tasks_that_listen_end_by_themselves_at_the_end_of_the_loop() {
     let begin = event_loop.now();
     for seconds in [1, 2] {
         let (token, log) = (event_loop.token().child(), log.clone());
-        event_loop.spawn(async move {
+        let _task = event_loop.spawn(async move {
             token.cancelled().await;
             time::sleep(SECOND * seconds).await;
             log.push(token.reason().unwrap().to_string());
@@ -130,7 +130,7 @@ fn tasks_that_listen_end_by_themselves_at_the_end_of_the_loop() {
     let handle = event_loop.handle();
     let now = Rc::new(Cell::new(begin));
     let seen = now.clone();
-    event_loop.spawn(async move {
+    let _task = event_loop.spawn(async move {
         let token = CancelToken::root();
         token.cancelled().await;
         assert!(!handle.is_closed());
@@ -149,7 +149,7 @@ fn tasks_that_do_not_end_in_time_are_dropped() {
     let token = event_loop.token();
     let last = Rc::new(Cell::new(None));
     let seen = last.clone();
-    event_loop.spawn(async move {
+    let _task = event_loop.spawn(async move {
         loop {
             time::sleep(SECOND).await;
             seen.set(Some(time::now()));
@@ -166,7 +166,7 @@ fn nobody_waits_where_nobody_asked_for_the_token() {
     let event_loop = graceful_loop(SECOND * 5);
     let polls = Rc::new(Cell::new(0));
     let count = polls.clone();
-    event_loop.spawn(async move {
+    let _task = event_loop.spawn(async move {
         loop {
             time::sleep(SECOND).await;
             count.set(count.get() + 1);
@@ -180,14 +180,14 @@ fn nobody_waits_where_nobody_asked_for_the_token() {
 fn the_grace_period_is_within_the_limit() {
     let event_loop = graceful_loop(Duration::MAX);
     let _token = event_loop.token();
-    event_loop.spawn(pending::<()>());
+    let _task = event_loop.spawn(pending::<()>());
     assert_eq!(event_loop.shutdown_within(SECOND).dropped.len(), 1);
 }
 
 #[test]
 fn a_token_may_be_asked_for_at_the_end() {
     let event_loop = virtual_loop();
-    event_loop.spawn(async {
+    let _task = event_loop.spawn(async {
         let _guard = common::on_drop(|| assert!(!CancelToken::root().is_cancelled()));
         pending::<()>().await
     });
@@ -205,7 +205,7 @@ fn run_until_stalled_does_all_that_needs_no_waiting() {
     let begin = event_loop.now();
     let (steps, late) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
     let (count, flag) = (steps.clone(), late.clone());
-    event_loop.spawn(async move {
+    let _task = event_loop.spawn(async move {
         for _ in 0..1000 {
             yield_now().await;
             count.set(count.get() + 1);
@@ -317,7 +317,7 @@ fn timed_polls_keep_the_order_and_end_in_time() {
     let log = Rc::new(RefCell::new(Vec::new()));
     for n in 0..5 {
         let log = log.clone();
-        event_loop.spawn(async move {
+        let _task = event_loop.spawn(async move {
             for _ in 0..3 {
                 log.borrow_mut().push(n);
                 yield_now().await;

@@ -338,3 +338,16 @@ item! {
 fn every_piece_may_come_from_a_macro() {
     assert_eq!(made_by_macro(), Some(1));
 }
+
+/// That ctrl-c interrupts such a run is shown where processes are started: `example_graceful_shutdown.rs`.
+#[monoloop::test(ctrl_c)]
+async fn ctrl_c_is_an_argument() -> Result<(), monoloop::LoopClosed> {
+    monoloop::Handle::current().interrupt()?;
+    monoloop::task::CancelToken::root().cancelled().await;
+    Ok(())
+}
+
+#[monoloop::test(ctrl_c = false)]
+async fn ctrl_c_can_be_declined() {
+    monoloop::yield_now().await;
+}

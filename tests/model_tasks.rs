@@ -529,7 +529,8 @@ fn run(seed: u64, is_exact: bool, steps: usize) {
             None => due.push(usize::MAX),
         }
     };
-    let event_loop = EventLoop::builder().poll_budget(1).on_error(hook).build().expect("a loop");
+    let event_loop =
+        EventLoop::builder().poll_budget(1).slow_poll(None).on_error(hook).build().expect("a loop");
     *world.event_loop.borrow_mut() = Some(Rc::new(event_loop));
 
     let turn = |world: &World| {

@@ -13,6 +13,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
+use std::task::Context;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -262,6 +263,25 @@ fn running_out_of_descriptors_is_an_error_of_accept_and_does_not_spin() {
             drop(clients);
         });
     }
+}
+
+#[test]
+fn polling_a_listener_that_pauses_sets_one_timer() {
+    if !is_child("polling_a_listener_that_pauses_sets_one_timer") {
+        return;
+    }
+    virtual_loop().run(async {
+        let listener = listener().await;
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let _files = exhaust(0);
+        assert_eq!(listener.accept().await.unwrap_err().raw_os_error(), Some(24));
+        let (wakes, waker) = Wakes::new();
+        for _ in 0..1000 {
+            assert!(listener.poll_accept(&mut Context::from_waker(&waker)).is_pending());
+        }
+        sleep(Duration::from_millis(200)).await;
+        assert_eq!(wakes.count(), 1);
+    });
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending, poll_fn, ready};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -448,4 +448,67 @@ fn a_tree_of_tasks_that_abort_each_other_in_their_drops_is_dropped_whole() {
         assert_eq!(alive.get(), 0);
         assert_eq!(task::all().len(), 1);
     });
+}
+
+/// The first task of a finished chain, each of which has the next one's handle for an output.
+fn finished_chain(
+    event_loop: &EventLoop,
+    length: usize,
+    alive: &Rc<Cell<usize>>,
+) -> JoinHandle<Link> {
+    let mut first = event_loop.spawn(ready(Link::default()));
+    for _ in 0..length {
+        let link = Link { _stay: Some(Stay::new(alive)), _next: Some(first) };
+        first = event_loop.spawn(ready(link));
+    }
+    settle(event_loop);
+    first
+}
+
+#[derive(Default)]
+struct Link {
+    _stay: Option<Stay>,
+    _next: Option<JoinHandle<Link>>,
+}
+
+#[test]
+fn a_long_chain_of_outputs_that_hold_the_next_handle_does_not_overflow() {
+    let length = many(50_000, 1_000_000);
+    let alive = Rc::new(Cell::new(0));
+    let event_loop = EventLoop::new().unwrap();
+    let first = finished_chain(&event_loop, length, &alive);
+    assert_eq!(alive.get(), length);
+    drop(first);
+    assert_eq!(alive.get(), 0, "all are gone when the outermost drop returns");
+
+    // Dropped by the loop, because nobody waits for the first.
+    let first = finished_chain(&event_loop, length, &alive);
+    event_loop.spawn(async move { first.await.unwrap() }).detach();
+    settle(&event_loop);
+    assert_eq!(alive.get(), 0);
+}
+
+#[test]
+fn a_panic_deep_in_a_chain_of_outputs_comes_out_when_all_are_gone() {
+    struct Bomb {
+        _next: Option<JoinHandle<Bomb>>,
+        _stay: Stay,
+        is_armed: bool,
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(!self.is_armed, "the bomb");
+        }
+    }
+    let alive = Rc::new(Cell::new(0));
+    let event_loop = EventLoop::new().unwrap();
+    let mut next = None;
+    for number in 0..200 {
+        let is_armed = number == 50 || number == 20;
+        let output = Bomb { _next: next.take(), _stay: Stay::new(&alive), is_armed };
+        next = Some(event_loop.spawn(ready(output)));
+    }
+    settle(&event_loop);
+    assert!(common::panic_of(|| drop(next)).contains("the bomb"));
+    assert_eq!(alive.get(), 0);
 }

@@ -154,7 +154,9 @@ fn what_is_there_wins_over_a_cancelled_token() {
         assert_eq!(token.run_until_cancelled(pending::<()>()).await, None);
         let token = CancelToken::new();
         let guard = token.clone();
-        monoloop::call_later(Duration::from_secs(1), move || drop(guard.cancel()));
+        monoloop::call_later(Duration::from_secs(1), move || {
+            guard.cancel();
+        });
         let begin = time::now();
         assert_eq!(token.run_until_cancelled(pending::<()>()).await, None);
         assert_eq!(time::now() - begin, Duration::from_secs(1));

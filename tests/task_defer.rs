@@ -303,7 +303,7 @@ fn a_clean_up_may_use_the_loop_at_the_end() {
     let log = Log::default();
     let event_loop = virtual_loop();
     let noted = log.clone();
-    event_loop.spawn(async move {
+    let _task = event_loop.spawn(async move {
         let _guard = defer(async move {
             let helper = spawn(async { time::sleep(SECOND).await });
             helper.await.unwrap();
@@ -322,6 +322,7 @@ fn a_clean_up_that_overruns_the_limit_is_dropped_and_named() {
     let reports = Log::default();
     let hook = reports.clone();
     let event_loop = EventLoop::builder()
+        .slow_poll(None)
         .virtual_time(true)
         .on_error(move |report| hook.push(report.to_string()))
         .build()
@@ -416,7 +417,7 @@ fn a_token_and_a_clean_up_together() {
     let log = Log::default();
     let event_loop = virtual_loop();
     let (early, late) = (farewell(&log, "asked"), farewell(&log, "cleaned up"));
-    event_loop.spawn(async move {
+    let _task = event_loop.spawn(async move {
         let _guard = defer(late);
         CancelToken::root().cancelled().await;
         early.await;

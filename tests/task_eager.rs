@@ -88,7 +88,7 @@ fn the_first_poll_is_the_new_tasks_own() {
 fn a_panic_at_once_is_the_tasks() {
     let (event_loop, reports) = reporting_loop();
     event_loop.run(async {
-        let eager = spawn_eager(async { quiet_panic("early") });
+        let eager: Eager<()> = spawn_eager(async { quiet_panic("early") });
         let Eager::Spawned(handle) = eager else { panic!("it gave an output") };
         assert!(handle.is_finished());
         assert_eq!(message(handle.await.unwrap_err().into_panic()), "early");
@@ -120,7 +120,7 @@ fn eager_tasks_are_refused_late_in_the_end() {
     let log = Log::default();
     let event_loop = EventLoop::builder().shutdown_limit(Duration::ZERO).build().unwrap();
     let noted = log.clone();
-    event_loop.spawn(async move {
+    let _task = event_loop.spawn(async move {
         let _guard = common::on_drop(move || {
             let eager = spawn_eager(async { unreachable!("it is refused") });
             let handle: monoloop::JoinHandle<()> = eager.ready().unwrap_err();
@@ -212,6 +212,7 @@ fn errors_of_detached_tasks_are_reported_with_their_task() {
     let reports = Log::default();
     let hook = reports.clone();
     let event_loop = EventLoop::builder()
+        .slow_poll(None)
         .on_error(move |report| {
             let monoloop::ErrorReport::TaskFailed { task, error } = report else {
                 panic!("{report}")

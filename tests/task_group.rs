@@ -58,7 +58,8 @@ fn the_body_may_borrow() {
     virtual_loop().run(async {
         let log = RefCell::new(Vec::new());
         let ended = group(async |group: TaskGroup<(), Infallible>| {
-            log.borrow_mut().push(group.spawn(async { Ok(7) }).await.unwrap());
+            let seven = group.spawn(async { Ok(7) }).await.unwrap();
+            log.borrow_mut().push(seven);
             Ok(())
         });
         ended.await.unwrap();

@@ -217,3 +217,21 @@ fn a_join_error_names_its_task() {
         assert_eq!(format!("{error:?}"), format!("JoinError({error})"));
     });
 }
+
+#[test]
+fn a_callback_is_no_task_and_nobodys_parent() {
+    let _alone = common::alone();
+    let (current, parent) = monoloop::run(async {
+        let seen = std::rc::Rc::new(RefCell::new(None));
+        let record = seen.clone();
+        call_soon(move || {
+            let child = spawn(pending::<()>());
+            let parent = find(child.id()).unwrap().parent();
+            *record.borrow_mut() = Some((task::current(), parent));
+        });
+        yield_now().await;
+        seen.take().unwrap()
+    });
+    assert!(current.is_none());
+    assert_eq!(parent, None);
+}

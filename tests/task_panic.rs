@@ -104,8 +104,9 @@ fn a_panic_that_was_taken_is_not_reported() {
 fn a_report_names_the_task_and_where_it_was_spawned() {
     let seen = Rc::new(Cell::new(0));
     let count = Rc::clone(&seen);
-    let line = line!() + 16;
+    let line = line!() + 17;
     let event_loop = EventLoop::builder()
+        .slow_poll(None)
         .on_error(move |report| {
             let ErrorReport::TaskPanic { task, payload, .. } = report else { panic!("{report}") };
             assert_eq!(task.name(), Some("worker"));
@@ -147,6 +148,7 @@ fn a_hook_that_panics_does_not_stop_the_loop() {
         let calls = Rc::new(Cell::new(0));
         let count = Rc::clone(&calls);
         let event_loop = EventLoop::builder()
+            .slow_poll(None)
             .on_error(move |_| {
                 count.set(count.get() + 1);
                 quiet_panic("from the hook")
@@ -177,6 +179,7 @@ fn a_hook_may_spawn_and_abort() {
     let (victim, log) = (Rc::new(RefCell::new(None::<JoinHandle<()>>)), spawned.clone());
     let target = Rc::clone(&victim);
     let event_loop = EventLoop::builder()
+        .slow_poll(None)
         .on_error(move |_| {
             if let Some(victim) = target.take() {
                 assert!(victim.abort());
@@ -345,8 +348,11 @@ fn an_output_that_panics_when_its_handle_is_dropped_panics_there() {
 fn a_payload_that_panics_when_it_is_dropped_is_survived() {
     let calls = Rc::new(Cell::new(0));
     let count = Rc::clone(&calls);
-    let event_loop =
-        EventLoop::builder().on_error(move |_| count.set(count.get() + 1)).build().unwrap();
+    let event_loop = EventLoop::builder()
+        .slow_poll(None)
+        .on_error(move |_| count.set(count.get() + 1))
+        .build()
+        .unwrap();
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -405,6 +411,7 @@ fn a_foreign_waker_that_panics_does_not_keep_other_timers_from_firing() {
     let log = Log::default();
     let reports = log.clone();
     let event_loop = EventLoop::builder()
+        .slow_poll(None)
         .virtual_time(true)
         .on_error(move |report| reports.push(report.to_string()))
         .build()

@@ -120,7 +120,7 @@ fn a_wake_polls_only_the_child_it_was_meant_for() {
             for bell in &bells {
                 s.spawn(bell.wait());
             }
-            while s.len() > 0 && bells[999].polls() == 0 {
+            while !s.is_empty() && bells[999].polls() == 0 {
                 yield_now().await;
             }
             for bell in bells.iter().rev() {
@@ -208,6 +208,29 @@ fn further_panics_go_to_the_hook() {
     assert_eq!(text, "first");
     let reports = reports.take();
     assert!(reports.len() == 1 && reports[0].ends_with("panicked: second"), "{reports:?}");
+}
+
+#[test]
+fn a_scope_that_ends_by_a_panic_takes_no_children() {
+    let log = Log::default();
+    let text = panic_of(|| {
+        virtual_loop().run(async {
+            scope(async |s| {
+                let (last, noted) = (s.clone(), log.clone());
+                let guard = on_drop(move || {
+                    let refused = last.spawn(async { unreachable!("it is refused") });
+                    noted.push(format!("over: {}", refused.is_finished()));
+                });
+                s.spawn(async move {
+                    let _guard = guard;
+                    pending::<()>().await
+                });
+                s.spawn(async { quiet_panic("ouch") });
+            })
+            .await
+        })
+    });
+    assert_eq!((text, log.take()), ("ouch".into(), vec!["over: true".into()]));
 }
 
 #[test]
@@ -302,7 +325,7 @@ fn a_forgotten_scope_runs_no_more() {
     let bell = Doorbell::default();
     virtual_loop().run(async {
         {
-            let borrowed = vec![1, 2, 3];
+            let borrowed = [1, 2, 3];
             let mut forgotten = Box::pin(scope(async |s| {
                 s.spawn(async {
                     bell.wait().await;

@@ -42,7 +42,8 @@ impl Builder {
                 shutdown_limit: Duration::from_secs(10),
                 virtual_time: false,
                 grace: Duration::from_secs(3),
-                slow_poll: cfg!(debug_assertions).then_some(Duration::from_millis(100)),
+                slow_poll: cfg!(all(debug_assertions, not(miri)))
+                    .then_some(Duration::from_millis(100)),
                 on_ctrl_c: OnCtrlC::Default,
                 on_error: None,
                 blocking: blocking::Config {
@@ -103,7 +104,7 @@ impl Builder {
     }
 
     /// Sets how long a single poll may take before it is reported to the error hook
-    /// ([`ErrorReport::SlowPoll`]); `None`: polls are not timed. Default: 100 ms in builds with debug assertions, `None`
+    /// ([`ErrorReport::SlowPoll`]); `None`: polls are not timed. Default: 100 ms in builds with debug assertions (not under Miri), `None`
     /// in others, since it costs a reading of the clock per poll.
     #[doc(alias = "slow_callback_duration")]
     pub fn slow_poll(mut self, threshold: impl Into<Option<Duration>>) -> Self {

@@ -146,7 +146,7 @@ impl Core {
         if self.executor.ready_len() == 0 { self.wait(limit) } else { self.look_around() }
     }
 
-    /// Turns until `is_done`, which is asked after each poll.
+    /// Turns until `is_done`, which is asked whenever a task is over.
     ///
     /// Step 3 goes on with tasks that became ready in it, up to the next look at the clock: no timer can be
     /// due before that, and the order is the same as if further turns polled them.

@@ -206,6 +206,9 @@ impl EventLoop {
     ///
     /// If it gives false, something from another thread, or I/O, makes the loop's descriptor readable.
     ///
+    /// Under a virtual clock a turn that finds nothing ready jumps to the next deadline, or by `limit` if that
+    /// is less; with no deadline to jump to, it waits in real time.
+    ///
     /// # Errors
     ///
     /// If waiting for I/O fails.
@@ -237,7 +240,8 @@ impl EventLoop {
         Ok(is_ready || !self.core.executor.park())
     }
 
-    /// Returns when the loop must be turned though nothing else happens: its next deadline.
+    /// Returns when the loop must be turned though nothing else happens: its next deadline. The deadlines of
+    /// tasks that were aborted since the last turn count until their removal in the next one.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.core.next_deadline().map(clock::instant_at)
     }

@@ -11,7 +11,7 @@ use std::cell::Cell;
 const QUANTUM: u64 = 250_000;
 
 /// The longest stretch of polls between two readings of the clock.
-const LONGEST_STRETCH: u32 = 32;
+const LONGEST_STRETCH: u32 = 64;
 
 /// Counts polls between looks at the clock and at I/O.
 #[derive(Debug)]

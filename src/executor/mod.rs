@@ -12,6 +12,7 @@
 pub(crate) mod children;
 mod info;
 mod join;
+pub(crate) mod pinned;
 pub(crate) mod task;
 pub(crate) mod wake;
 
@@ -31,7 +32,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use task::{Header, Kind, Named, Payload, RawJoin, Seed, TaskRef};
+use task::{Header, Kind, Named, Payload, Place, RawJoin, Seed, TaskRef, VTable, Vacancy};
 use wake::{Home, LoopId, Pool, Popped, Release, Resident, Slot, Unpark, WakeRef};
 
 /// A panic that nobody will join.
@@ -86,6 +87,8 @@ pub(crate) struct Shared {
     reporter: Rc<Reporter>,
     /// How many aborts are on the stack.
     nested_aborts: Cell<u32>,
+    /// How many drops of refused futures are on the stack.
+    nested_refusals: Cell<u32>,
     /// Tasks marked `Ending` that the outermost abort on the stack will end.
     deferred_aborts: RefCell<Vec<TaskRef>>,
     /// How many operations the running task may still do before it must give way.
@@ -95,6 +98,8 @@ pub(crate) struct Shared {
 impl Shared {
     /// So many drops that abort may nest on the stack.
     const MAX_NESTED_ABORTS: u32 = 32;
+    /// So many drops of refused futures may nest on the stack.
+    const MAX_NESTED_REFUSALS: u32 = 16;
 
     fn next_deferred_abort(&self) -> Option<TaskRef> {
         self.deferred_aborts.borrow_mut().pop()
@@ -124,8 +129,6 @@ pub(crate) struct Executor {
     /// Spawned futures are dropped unpolled.
     refusing: Cell<bool>,
     refused: Cell<usize>,
-    /// How many drops of refused futures are on the stack.
-    nested_refusals: Cell<u32>,
 }
 
 impl Executor {
@@ -135,14 +138,13 @@ impl Executor {
     const MAX_ROUNDS: usize = 16;
     /// So many rounds more are gone through while refusing.
     const MAX_LAST_ROUNDS: usize = 4;
-    /// So many drops of refused futures may nest on the stack.
-    const MAX_NESTED_REFUSALS: u32 = 16;
 
     pub(crate) fn new(unparker: Arc<dyn Unpark>, reporter: Rc<Reporter>) -> Self {
         let shared = Rc::new(Shared {
             current: Cell::new(None),
             reporter,
             nested_aborts: Cell::new(0),
+            nested_refusals: Cell::new(0),
             deferred_aborts: RefCell::new(Vec::new()),
             allowance: Cell::new(Self::ALLOWANCE),
         });
@@ -156,7 +158,6 @@ impl Executor {
             now: Cell::new(0),
             refusing: Cell::new(false),
             refused: Cell::new(0),
-            nested_refusals: Cell::new(0),
         }
     }
 
@@ -189,9 +190,36 @@ impl Executor {
         future: F,
         location: &'static Location<'static>,
     ) -> RawJoin<F::Output> {
-        let (task, join) = new_task(future, self.seed(location));
-        self.admit(task);
-        join
+        self.reserve(location).move_in(future)
+    }
+
+    /// Makes a task but for its future: a place for that, to be polled after all that are ready now.
+    ///
+    /// Apart from [`spawn`](Self::spawn) for the reason that [`new_task`] gives. All that does not depend on the
+    /// future's type is one call, so that the rest is small enough to be inlined, and a small future is made
+    /// where it will live.
+    #[inline]
+    pub(crate) fn reserve<F: Future + 'static>(
+        &self,
+        location: &'static Location<'static>,
+    ) -> Place<F> {
+        // SAFETY: `reserve_cell` passes the vtable on.
+        unsafe { Place::new(|vtable| self.reserve_cell(vtable, location)) }
+    }
+
+    #[inline(never)]
+    fn reserve_cell(
+        &self,
+        vtable: &'static VTable,
+        location: &'static Location<'static>,
+    ) -> (Vacancy, bool) {
+        let (task, vacancy) = Vacancy::new(vtable, self.seed(location));
+        self.place(task);
+        let is_refused = self.refusing.get();
+        if is_refused {
+            self.refused.set(self.refused.get() + 1);
+        }
+        (vacancy, is_refused)
     }
 
     /// Spawns a callback: a task that is not shown as one.
@@ -283,10 +311,9 @@ impl Executor {
     #[inline]
     fn place(&self, task: TaskRef) -> &'static Slot {
         let header = task.header_ptr();
-        let slot = self.resident.lease(task.into_tenant());
+        let slot = self.resident.lease_ready(task.into_tenant());
         // SAFETY: the tenancy, begun just now, keeps the task alive.
         unsafe { header.as_ref() }.settle(slot);
-        slot.wake();
         slot
     }
 
@@ -295,13 +322,7 @@ impl Executor {
         self.refused.set(self.refused.get() + 1);
         let refused = task.clone();
         self.place(task);
-        let depth = self.nested_refusals.get();
-        // A drop that spawns what spawns in its drop, and so on for ever: the next round goes on with it.
-        if depth < Self::MAX_NESTED_REFUSALS {
-            self.nested_refusals.set(depth + 1);
-            refused.abort();
-            self.nested_refusals.set(depth);
-        }
+        refused.refuse();
     }
 
     /// The id of the task that is being polled or dropped, or zero. Callbacks are not shown as tasks.
@@ -354,23 +375,24 @@ impl Executor {
     }
 
     /// Polls ready tasks in the order they became ready, until `limit` queue entries were gone through, none
-    /// is left, or `is_done`. Gives how many entries it went through.
+    /// is left, or `is_done`, which is asked when a task is over. Gives how many entries it went through.
     #[inline(always)]
     pub(crate) fn poll_ready(&self, limit: usize, is_done: impl Fn() -> bool) -> usize {
+        let shared = &*self.shared;
         let mut polled = 0;
         while polled < limit {
             let Some(popped) = self.resident.pop() else { break };
             polled += 1;
             if let Popped::Ready(slot, tenant) = popped {
-                self.shared.allowance.set(Self::ALLOWANCE);
+                shared.allowance.set(Self::ALLOWANCE);
                 // SAFETY: it is the slot's tenant, and tenants leave when they are over.
-                unsafe { TaskRef::poll(tenant, slot, &self.shared) };
-                if is_done() {
+                let is_over = unsafe { TaskRef::poll(tenant, slot, shared) };
+                if is_over && is_done() {
                     break;
                 }
             }
         }
-        self.shared.current.set(None);
+        shared.current.set(None);
         polled
     }
 

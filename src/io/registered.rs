@@ -113,7 +113,7 @@ impl<S: Source> Registered<S> {
         }
     }
 
-    /// Runs `operation` when the direction is ready, again and again until it would not block.
+    /// Runs `operation` when the direction is ready, and waits for that again if it would block.
     #[inline]
     pub(crate) fn poll_io<R>(
         &self,
@@ -121,11 +121,18 @@ impl<S: Source> Registered<S> {
         cx: &Context<'_>,
         mut operation: impl FnMut(&S) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        loop {
-            ready!(self.poll_ready(direction, cx))?;
-            if let Some(result) = self.attempt(direction, &mut operation) {
-                return Poll::Ready(result);
-            }
+        ready!(self.poll_ready(direction, cx))?;
+        match self.uninterrupted(&mut operation) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return Poll::Ready(result),
+        }
+        let waiting = self.with_core(|core| {
+            core.io_is_awaited();
+            core.reactor.set_poller(self.key, direction, cx.waker())
+        });
+        match waiting {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
         }
     }
 
@@ -169,15 +176,22 @@ impl<S: Source> Registered<S> {
         direction: Direction,
         operation: &mut impl FnMut(&S) -> io::Result<R>,
     ) -> Option<io::Result<R>> {
+        match self.uninterrupted(operation) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let cleared = self.with_core(|core| core.reactor.clear_ready(self.key, direction));
+                cleared.err().map(Err)
+            }
+            result => Some(result),
+        }
+    }
+
+    /// Runs `operation` until no signal interrupts it.
+    #[inline]
+    fn uninterrupted<R>(&self, operation: &mut impl FnMut(&S) -> io::Result<R>) -> io::Result<R> {
         loop {
             match operation(self.get()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let cleared =
-                        self.with_core(|core| core.reactor.clear_ready(self.key, direction));
-                    return cleared.err().map(Err);
-                }
-                result => return Some(result),
+                result => return result,
             }
         }
     }

@@ -190,6 +190,7 @@ impl Reactor {
         }
     }
 
+    #[inline]
     fn with_source<R>(&self, key: SourceKey, f: impl FnOnce(&mut Source) -> R) -> io::Result<R> {
         match self.sources.borrow_mut().get_mut(key.index as usize) {
             Some(source) if source.generation == key.generation => Ok(f(source)),
@@ -212,26 +213,30 @@ impl Reactor {
         direction: Direction,
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let waker = cx.waker();
-        let seen = self.with_source(key, |source| {
-            let side = source.side(direction);
-            match side.is_ready() {
-                true => Seen::Ready,
-                false if side.is_polled_by(waker) => Seen::Polled,
-                false => Seen::Unpolled,
-            }
-        });
-        match seen {
-            Err(error) => return Poll::Ready(Err(error)),
-            Ok(Seen::Ready) => return Poll::Ready(Ok(())),
-            Ok(Seen::Polled) => return Poll::Pending,
-            Ok(Seen::Unpolled) => {}
+        match self.is_ready(key, direction) {
+            Ok(true) => Poll::Ready(Ok(())),
+            Ok(false) => match self.set_poller(key, direction, cx.waker()) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            },
+            Err(error) => Poll::Ready(Err(error)),
         }
+    }
+
+    /// The direction is not ready, as far as is known or because the kernel said that an operation would block;
+    /// `waker` is the one to be woken when that changes.
+    #[inline]
+    pub(crate) fn set_poller(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waker: &Waker,
+    ) -> io::Result<()> {
         // Cloning and dropping a foreign waker are foreign code: outside of the borrow.
         let waker = WakeRef::new(waker);
-        let old = self.with_source(key, |source| source.side(direction).set_poller(waker));
+        let old = self.with_source(key, |source| source.side(direction).set_poller(waker))?;
         drop(old);
-        Poll::Pending
+        Ok(())
     }
 
     /// Waits for readiness as one of many: all of them are woken, in the order they came. `None`: ready.
@@ -334,12 +339,10 @@ impl Reactor {
     fn dispatch(&self, event: &Event, wake: &mut impl FnMut(WakeRef)) {
         let key = SourceKey::of(event.token());
         let readied = Readied::of(event);
-        for direction in [Direction::Read, Direction::Write] {
-            // An event that came late, for a source that is gone, is dropped.
-            let Ok(woken) = self.with_source(key, |source| readied.mark(source, direction)) else {
-                return;
-            };
-            woken.for_each(&mut *wake);
+        // An event that came late, for a source that is gone, is dropped.
+        if let Ok([readers, writers]) = self.with_source(key, |source| readied.mark(source)) {
+            readers.for_each(wake);
+            writers.for_each(wake);
         }
     }
 }
@@ -348,14 +351,6 @@ impl fmt::Debug for Reactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactor").finish_non_exhaustive()
     }
-}
-
-/// How a poller found its direction.
-enum Seen {
-    Ready,
-    /// Not ready, and this poller is the one who will be woken.
-    Polled,
-    Unpolled,
 }
 
 /// What sources are registered for: both directions, and urgent data where its coming can be told, as it ends

@@ -1,7 +1,6 @@
 //! What the reactor keeps of one source.
 
 use std::mem;
-use std::task::Waker;
 
 use mio::event::Event;
 
@@ -67,6 +66,17 @@ impl Side {
         self.is_ready
     }
 
+    /// Takes in what an event says, and takes out whom it wakes.
+    #[inline]
+    fn mark(&mut self, ready: bool, closed: bool) -> Woken {
+        self.is_closed |= closed;
+        if !ready {
+            return Woken::default();
+        }
+        self.is_ready = true;
+        Woken { poller: self.poller.take(), waiters: mem::take(&mut self.waiters) }
+    }
+
     fn is_awaited(&self) -> bool {
         self.poller.is_some() || !self.waiters.is_empty()
     }
@@ -83,14 +93,10 @@ impl Side {
         }
     }
 
-    #[inline]
-    pub(super) fn is_polled_by(&self, waker: &Waker) -> bool {
-        self.poller.as_ref().is_some_and(|poller| poller.will_wake(waker))
-    }
-
-    /// Gives the poller before.
+    /// It would block, and `waker` is woken when that changes. Gives the poller before.
     #[inline]
     pub(super) fn set_poller(&mut self, waker: WakeRef) -> Option<WakeRef> {
+        self.is_ready = false;
         self.poller.replace(waker)
     }
 
@@ -134,25 +140,18 @@ impl Readied {
         }
     }
 
-    /// Marks one direction of a source and takes out who waited for it.
+    /// Marks both directions of a source and takes out who waited: those who wait to read come first.
     #[inline]
-    pub(super) fn mark(self, source: &mut Source, direction: Direction) -> Woken {
-        let (ready, closed) = match direction {
-            Direction::Read => (self.read, self.read_closed),
-            Direction::Write => (self.write, self.write_closed),
-        };
-        let side = source.side(direction);
-        side.is_closed |= closed;
-        if !ready {
-            return Woken { poller: None, waiters: Vec::new() };
-        }
-        side.is_ready = true;
-        Woken { poller: side.poller.take(), waiters: mem::take(&mut side.waiters) }
+    pub(super) fn mark(self, source: &mut Source) -> [Woken; 2] {
+        [
+            source.read.mark(self.read, self.read_closed),
+            source.write.mark(self.write, self.write_closed),
+        ]
     }
 }
 
-/// Those an event wakes.
-#[derive(Debug)]
+/// Those of one direction that an event wakes.
+#[derive(Debug, Default)]
 pub(super) struct Woken {
     poller: Option<WakeRef>,
     waiters: Vec<(WaiterId, WakeRef)>,
@@ -160,8 +159,12 @@ pub(super) struct Woken {
 
 impl Woken {
     #[inline]
-    pub(super) fn for_each(self, wake: impl FnMut(WakeRef)) {
-        let waiters = self.waiters.into_iter().map(|(_, waker)| waker);
-        self.poller.into_iter().chain(waiters).for_each(wake);
+    pub(super) fn for_each(self, wake: &mut impl FnMut(WakeRef)) {
+        if let Some(poller) = self.poller {
+            wake(poller);
+        }
+        if !self.waiters.is_empty() {
+            self.waiters.into_iter().for_each(|(_, waiter)| wake(waiter));
+        }
     }
 }

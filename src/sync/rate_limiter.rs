@@ -90,13 +90,15 @@ impl RateLimiter {
     /// As [`acquire`](Self::acquire).
     pub async fn acquire_many(&self, tokens: u32) {
         let mut full_at = self.full_at.lock().await;
-        loop {
-            match self.take(*full_at, tokens, time::now()) {
-                Ok(taken) => break *full_at = Some(taken),
-                Err(Some(ready)) => time::sleep_until(ready).await,
-                Err(None) => std::future::pending().await,
-            }
+        // Nobody else takes any from here on, so it is known when there will be enough.
+        let now = time::now();
+        let Some(full) = self.full_after(*full_at, tokens, now) else {
+            std::future::pending().await
+        };
+        if let Some(ready) = self.ready(full, now) {
+            time::sleep_until(ready).await;
         }
+        *full_at = Some(full);
     }
 
     /// Takes a token, if there is one and nobody waits.
@@ -115,27 +117,24 @@ impl RateLimiter {
     /// [`RateLimitError`] otherwise.
     pub fn try_acquire_many(&self, tokens: u32) -> Result<(), RateLimitError> {
         let mut full_at = self.full_at.try_lock().map_err(|_| RateLimitError(()))?;
-        let taken = self.take(*full_at, tokens, time::now());
-        *full_at = Some(taken.map_err(|_| RateLimitError(()))?);
+        let now = time::now();
+        match self.full_after(*full_at, tokens, now) {
+            Some(full) if self.ready(full, now).is_none() => *full_at = Some(full),
+            _ => return Err(RateLimitError(())),
+        }
         Ok(())
     }
 
-    /// When the bucket is full again if so many tokens are taken now; else when they can be, or `None` if that is
-    /// beyond the clock.
-    fn take(
-        &self,
-        full_at: Option<Instant>,
-        tokens: u32,
-        now: Instant,
-    ) -> Result<Instant, Option<Instant>> {
+    /// When the bucket is full again if so many tokens are taken next; `None`: beyond the clock.
+    fn full_after(&self, full_at: Option<Instant>, tokens: u32, now: Instant) -> Option<Instant> {
         let begin = full_at.map_or(now, |full_at| full_at.max(now));
-        let full = begin.checked_add(self.cost(tokens)).ok_or(None)?;
-        let room = self.cost(self.burst);
-        // They can be taken as soon as the bucket would be full a whole bucket later.
-        match full.checked_duration_since(now).and_then(|until| until.checked_sub(room)) {
-            Some(wait) if !wait.is_zero() => Err(now.checked_add(wait)),
-            _ => Ok(full),
-        }
+        begin.checked_add(self.cost(tokens))
+    }
+
+    /// Until when to wait for tokens after which the bucket is full at `full`: a whole bucket earlier.
+    fn ready(&self, full: Instant, now: Instant) -> Option<Instant> {
+        let wait = full.checked_duration_since(now)?.checked_sub(self.cost(self.burst))?;
+        if wait.is_zero() { None } else { now.checked_add(wait) }
     }
 
     /// How long so many tokens take to come, rounded up to a nanosecond.

@@ -3,32 +3,6 @@
 //! A destructor cannot await. So [`defer`] leaves a guard in a scope, and when the scope is left (by return, `?`, panic,
 //! or because the future was dropped) the guard's future is *adopted*: it becomes a task of the loop, and the
 //! surrounding group or scope does not return before it is through.
-//!
-//! # What is guaranteed
-//!
-//! * However the scope is left, the clean-up is spawned before the guard's drop returns; its first poll comes after
-//!   all that is ready then.
-//! * [`group`](super::group) and [`scope`](super::scope()) return after the clean-ups of their body and children, also
-//!   when they failed, and after those that clean-ups defer in turn. Which one surrounds is settled where `defer` is
-//!   called.
-//! * If the group itself is dropped, its clean-ups pass to the group around it, and in the end to the loop.
-//! * Cancelling cannot reach a clean-up: aborting the task that deferred it, its group or its siblings does not.
-//! * The end of a loop ([`run`](crate::run), [`EventLoop::shutdown`](crate::EventLoop::shutdown), or its drop) runs what
-//!   is adopted by then, or is by the drops at the end, within the shutdown limit.
-//!
-//! # What is not
-//!
-//! * What takes longer than the shutdown limit is dropped half-way, reported to the error hook
-//!   ([`ErrorReport::ShutdownOverrun`](crate::ErrorReport)) and named in the
-//!   [`ShutdownReport`](crate::ShutdownReport). What is deferred by drops after that is dropped unpolled.
-//! * A group waits without a limit of its own, as it does for its children: give the clean-up a
-//!   [`timeout`](crate::time::timeout).
-//! * A guard that is forgotten (`mem::forget`), or dropped where no loop is current (on another executor, after the loop),
-//!   runs nothing. Nothing runs if the process exits, aborts or is killed.
-//! * [`EventLoop::run`](crate::EventLoop::run) does not wait: clean-ups go on in the next run, or at the loop's end.
-//! * The clean-up owns what it uses: it is `'static`, and runs after what the scope borrowed may be gone.
-//!
-//! A panic of a clean-up goes to the error hook.
 
 use std::fmt;
 use std::future::Future;
@@ -45,9 +19,35 @@ use crate::executor;
 
 /// Has a clean-up run when the guard it returns is dropped.
 ///
+/// # What is guaranteed
+///
+/// * However the scope is left, the clean-up is spawned before the guard's drop returns; its first poll comes after
+///   all that is ready then.
+/// * [`group`](super::group) and [`scope`](super::scope()) return after the clean-ups of their body and children, also
+///   when they failed, and after those that clean-ups defer in turn. Which one surrounds is settled where `defer` is
+///   called.
+/// * If the group itself is dropped, its clean-ups pass to the group around it, and in the end to the loop.
+/// * Cancelling cannot reach a clean-up: aborting the task that deferred it, its group or its siblings does not.
+/// * The end of a loop ([`run`](crate::run), [`EventLoop::shutdown`](crate::EventLoop::shutdown), or its drop) runs what
+///   is adopted by then, or is by the drops at the end, within the shutdown limit.
+///
+/// # What is not
+///
+/// * What takes longer than the shutdown limit is dropped half-way, reported to the error hook
+///   ([`ErrorReport::ShutdownOverrun`](crate::ErrorReport)) and named in the
+///   [`ShutdownReport`](crate::ShutdownReport). What is deferred by drops after that is dropped unpolled.
+/// * A group waits without a limit of its own, as it does for its children: give the clean-up a
+///   [`timeout`](crate::time::timeout).
+/// * A guard that is forgotten (`mem::forget`), or dropped where no loop is current (on another executor, after the loop),
+///   runs nothing. Nothing runs if the process exits, aborts or is killed.
+/// * [`EventLoop::run`](crate::EventLoop::run) does not wait: clean-ups go on in the next run, or at the loop's end.
+/// * The clean-up owns what it uses: it is `'static`, and runs after what the scope borrowed may be gone.
+///
+/// A panic of a clean-up goes to the error hook.
+///
 /// # Cancel safety
 ///
-/// That is what it is for: see the [module](self) for what is guaranteed.
+/// That is what it is for: dropping the future that holds the guard has the clean-up run.
 ///
 /// # Examples
 ///

@@ -6,6 +6,40 @@
 //!
 //! Cancelling a task is dropping its future ([`JoinHandle::abort`]): no code can swallow it. A panic
 //! stays in its task; whoever joins it gets the payload.
+//!
+//! # Structure
+//!
+//! | to | use | children | ends early by |
+//! | --- | --- | --- | --- |
+//! | run children that borrow, in this task | [`scope`](scope()) | may borrow, and are polled in place | a panic |
+//! | run tasks that stand or fall together | [`group`], [`TaskGroup`] | tasks of the loop | the first error, [`finish`](TaskGroup::finish) |
+//! | take outcomes as they come, or bound how many run | [`JoinSet`] | tasks of the loop | dropping it |
+//! | tie one task to a handle | [`AbortOnDrop`] | one task | dropping it |
+//! | ask work to stop, in its own time | [`CancelToken`] | who listens | [`cancel`](CancelToken::cancel) |
+//! | let work go on though its waiter is gone | [`shield`], [`spawn_detached`] | one task | |
+//! | clean up with an await | [`defer`](defer()), [`finally`] | the clean-up | the limit of the loop's end |
+//!
+//! No child outlives its group or scope, whatever ends that: return, error, panic or drop. What is guaranteed of
+//! clean-ups is said at [`defer`](defer()).
+//!
+//! # For those who know asyncio
+//!
+//! | asyncio | here | what differs |
+//! | --- | --- | --- |
+//! | `create_task` | [`spawn`] | the loop owns the task: it cannot vanish because nobody holds it |
+//! | `Task.cancel` | [`JoinHandle::abort`] | drops the future: it cannot be caught, delayed or lost, and there is nothing to count |
+//! | `Task.uncancel`, `cancelling` | | a scope drops its own future, so there is no question whose cancel it was |
+//! | `TaskGroup` | [`group`] | may be ended with a value, gives refused futures back, waits for clean-ups |
+//! | `TaskGroup.cancel` (3.15) | [`TaskGroup::cancel`], [`TaskGroup::finish`] | |
+//! | `ExceptionGroup` | [`GroupError`] | all errors, the first one first |
+//! | nursery's `start` (trio) | [`TaskGroup::start`] | |
+//! | `wait`, `as_completed` on tasks | [`JoinSet`] | dropping it aborts its tasks |
+//! | `shield` | [`shield`] | no reference to keep; an error is reported once |
+//! | `finally:` with an await | [`defer`](defer()), [`finally`] | runs as a task of its own, and cannot be cancelled |
+//! | `contextvars` | [`task_local!`](crate::task_local) | children inherit when asked: [`inherit`] |
+//! | `eager_task_factory` | [`spawn_eager`] | per call, never for all |
+//! | `KeyboardInterrupt` | [`EventLoop::run_interruptible`](crate::EventLoop::run_interruptible) | asks first, by [`CancelToken::root`] |
+//! | "exception was never retrieved" | [`Builder::on_error`](crate::Builder::on_error) | when it happens, not when the object is collected |
 
 mod abort_on_drop;
 mod blocking;
@@ -26,7 +60,6 @@ use std::future::Future;
 use std::panic::Location;
 
 use crate::event_loop::context;
-use crate::executor;
 
 #[doc(inline)]
 pub use crate::executor::{AbortHandle, JoinError, JoinHandle, TaskId, TaskInfo, TaskState};
@@ -78,10 +111,8 @@ where
     F::Output: 'static,
 {
     let location = Location::caller();
-    let seed = context::with("spawn", |core| core.executor.seed(location));
-    let (task, join) = executor::new_task(future, seed);
-    context::with("spawn", |core| core.executor.admit(task));
-    JoinHandle::new(join)
+    let place = context::with("spawn", |core| core.executor.reserve(location));
+    JoinHandle::new(place.move_in(future))
 }
 
 /// Returns the task that is being polled, or `None` outside of tasks. While a future is dropped, its task

@@ -111,6 +111,11 @@ impl Sleep {
         Self::new(core, deadline, is_short)
     }
 
+    /// `deadline` in nanoseconds since the clock's epoch.
+    pub(crate) fn until_nanos(core: &Core, deadline: u64) -> Self {
+        Self::new(core, deadline, false)
+    }
+
     #[inline]
     fn new(core: &Core, deadline: u64, is_short: bool) -> Self {
         Self {

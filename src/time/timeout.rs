@@ -45,6 +45,7 @@ use crate::event_loop::context;
 /// ```
 #[doc(alias = "wait_for")]
 #[track_caller]
+#[inline]
 pub fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Timeout<F::IntoFuture> {
     let sleep = context::with("time::timeout", |core| Sleep::after(core, limit));
     Timeout { future: future.into_future(), sleep }

@@ -19,12 +19,13 @@ pub fn virtual_loop() -> EventLoop {
     EventLoop::builder().virtual_time(true).build().expect("a loop")
 }
 
-/// A loop whose error reports are kept, and the reports: one line each.
+/// A loop whose error reports are kept, and the reports: one line each. Without slow polls: any is, on a busy machine.
 pub fn reporting_loop() -> (EventLoop, Log) {
     let log = Log::default();
     let reports = log.clone();
     let event_loop = EventLoop::builder()
         .on_error(move |report| reports.push(report.to_string()))
+        .slow_poll(None)
         .build()
         .expect("a loop");
     (event_loop, log)
@@ -204,8 +205,12 @@ pub fn panic_of<T>(f: impl FnOnce() -> T) -> String {
 }
 
 /// Runs the body of the test `name` in a process of its own, so that a crash, or what other tests of
-/// the binary hold, is told apart. Gives that process's output, which says that it was a success.
+/// the binary hold, is told apart. Gives that process's output, which says that it was a success. Does nothing
+/// under Miri, which starts no processes.
 pub fn isolated(name: &str, body: impl FnOnce()) -> Option<Output> {
+    if cfg!(miri) {
+        return None;
+    }
     const VARIABLE: &str = "MONOLOOP_ISOLATED_TEST";
     if std::env::var(VARIABLE).is_ok_and(|wanted| wanted == name) {
         // Nobody ends this process if it hangs and the test's own was killed.

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!    fn poll(cx):
-//!        children.begin(cx)                         a round: what is ready now, at most `BATCH`
+//!        children.begin(cx)                         a round: what is ready now, within the budget
 //!        while let Some((index, waker)) = children.next(cx):
 //!            poll child `index` with `waker`        (no borrow of `Children` is needed meanwhile)
 //!            if it is over: children.retire(index)  or `remove`, which lets the index be used again
@@ -39,7 +39,8 @@ use std::task::{Context, Waker};
 use self::shared::{Popped, Shared};
 use super::wake::{Kin, Slot, Woken};
 
-/// So many children are polled in one poll of the parent; then it gives way.
+/// So many children are polled before the parent gives way, however often it says `Ready` meanwhile (as a stream
+/// does).
 const BATCH: usize = 128;
 
 /// Which children of a future to poll, and with which wakers.
@@ -52,6 +53,8 @@ pub(crate) struct Children {
     fresh: u32,
     /// Indices that may be given out again.
     vacant: Vec<u32>,
+    /// How many children may still be polled before the parent gives way.
+    budget: usize,
     /// How many children may still be polled in this round.
     left: usize,
     /// The round does not go through all that was ready when it began.
@@ -75,7 +78,15 @@ impl Children {
     /// If `count` is 2³² or more.
     pub(crate) fn new(count: usize) -> Self {
         let len = u32::try_from(count).expect("a future has fewer than 2^32 children");
-        Self { route: Route::Unknown, len, fresh: 0, vacant: Vec::new(), left: 0, is_cut: false }
+        Self {
+            route: Route::Unknown,
+            len,
+            fresh: 0,
+            vacant: Vec::new(),
+            budget: BATCH,
+            left: 0,
+            is_cut: false,
+        }
     }
 
     /// How many indices there are: all that were given out are smaller.
@@ -96,8 +107,8 @@ impl Children {
             0
         });
         let ready = queued + (self.len - self.fresh) as usize;
-        self.left = ready.min(BATCH);
-        self.is_cut = ready > BATCH;
+        self.left = ready.min(self.budget);
+        self.is_cut = ready > self.left;
     }
 
     /// Finds a route, and has all children polled, to get its wakers.
@@ -123,12 +134,14 @@ impl Children {
     pub(crate) fn next(&mut self, cx: &Context<'_>) -> Option<(usize, ChildWaker)> {
         loop {
             if self.left == 0 {
+                self.budget = BATCH;
                 if std::mem::take(&mut self.is_cut) {
                     cx.waker().wake_by_ref();
                 }
                 return None;
             }
             self.left -= 1;
+            self.budget -= 1;
             let next = if self.fresh < self.len {
                 self.fresh += 1;
                 self.start(self.fresh - 1)
@@ -217,7 +230,6 @@ impl Children {
 
     /// A child is over. Its wakes do nothing from now on, and its index is not given out again.
     #[inline]
-    #[allow(dead_code, reason = "the combinators come next")]
     pub(crate) fn retire(&mut self, index: usize) {
         self.dismiss(index);
     }

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
 use std::future::Future;
-use std::mem::{self, ManuallyDrop};
+use std::mem::{self, ManuallyDrop, offset_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::{self, NonNull, addr_of_mut};
@@ -59,26 +59,46 @@ union Stage<F: Future> {
 /// over before the borrow is.
 #[inline]
 pub(super) fn allocate<F: Future, L: Label>(future: F, label: L, seed: Seed) -> NonNull<Header> {
-    let memory = storage::allocate(Layout::new::<TaskCell<F, L>>());
-    let cell = memory.as_ptr().cast::<TaskCell<F, L>>();
-    // SAFETY: `cell` is memory for a `TaskCell`, not in use. Field by field, so that a large future is copied
-    // once and never lies on this stack.
+    let header = reserve(vtable::<F, L>(), seed);
+    // SAFETY: a new cell of this type.
+    unsafe { fill(header, future, label) };
+    header
+}
+
+/// Makes a cell without its future and its label.
+#[inline]
+pub(super) fn reserve(vtable: &'static VTable, seed: Seed) -> NonNull<Header> {
+    let header = storage::allocate(vtable.layout).cast::<Header>();
+    // SAFETY: memory for a cell, which begins with its header, not in use.
+    unsafe { header.write(Header::new(vtable, seed)) };
+    header
+}
+
+/// Moves the future and the label into a new cell.
+///
+/// # Safety
+///
+/// `header` came from [`reserve`] with the vtable of `F` and `L`, and the cell was not filled yet.
+#[inline]
+pub(super) unsafe fn fill<F: Future, L: Label>(header: NonNull<Header>, future: F, label: L) {
+    let cell = header.cast::<TaskCell<F, L>>().as_ptr();
+    // SAFETY: the caller's. Field by field, so that a large future is copied once and never lies on this stack.
     unsafe {
         addr_of_mut!((*cell).stage).cast::<F>().write(future);
         addr_of_mut!((*cell).label).write(label);
-        addr_of_mut!((*cell).header).write(Header::new(vtable::<F, L>(), seed));
+        header.as_ref().state.set(State::Idle);
     }
-    memory.cast()
 }
 
-fn vtable<F: Future, L: Label>() -> &'static VTable {
+pub(super) fn vtable<F: Future, L: Label>() -> &'static VTable {
     const {
         &VTable {
+            layout: Layout::new::<TaskCell<F, L>>(),
+            stage_offset: offset_of!(TaskCell<F, L>, stage),
             poll: poll::<F, L>,
             drop_future: drop_future::<F, L>,
             is_output_trivial: !mem::needs_drop::<F::Output>(),
             drop_output: drop_output::<F, L>,
-            take_output: take_output::<F, L>,
             put_panic: put_panic::<F, L>,
             take_panic: take_panic::<F, L>,
             name: name::<F, L>,
@@ -163,14 +183,6 @@ unsafe fn drop_future<F: Future, L>(header: NonNull<Header>) -> Result<(), Paylo
 unsafe fn drop_output<F: Future, L>(header: NonNull<Header>) {
     // SAFETY: the caller's.
     unsafe { ptr::drop_in_place(stage::<F, L>(header).cast::<F::Output>()) }
-}
-
-/// # Safety
-///
-/// A live `TaskCell<F, L>` with an output, marked `Taken`; `place` is one for an `F::Output`.
-unsafe fn take_output<F: Future, L>(header: NonNull<Header>, place: NonNull<()>) {
-    // SAFETY: the caller's.
-    unsafe { place.cast::<F::Output>().write(stage::<F, L>(header).cast::<F::Output>().read()) }
 }
 
 /// # Safety

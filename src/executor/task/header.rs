@@ -1,7 +1,7 @@
 //! The part of a task cell that is the same for all futures.
 
+use std::alloc::Layout;
 use std::cell::Cell;
-use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::process;
 use std::ptr::NonNull;
@@ -50,7 +50,11 @@ pub(super) enum Polled {
 }
 
 /// The functions that know the future's type.
-pub(super) struct VTable {
+pub(in crate::executor) struct VTable {
+    /// The memory that the cell takes.
+    pub(super) layout: Layout,
+    /// Where in the cell the stage begins.
+    pub(super) stage_offset: usize,
     /// Polls the future. Sets `Ending` before it drops it.
     pub(super) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Polled,
     /// Drops the future and catches its panic.
@@ -59,8 +63,6 @@ pub(super) struct VTable {
     pub(super) is_output_trivial: bool,
     /// Drops the output.
     pub(super) drop_output: unsafe fn(NonNull<Header>),
-    /// Moves the output to the place given, which is one for the future's output type.
-    pub(super) take_output: unsafe fn(NonNull<Header>, NonNull<()>),
     /// Moves a panic into the empty stage.
     pub(super) put_panic: unsafe fn(NonNull<Header>, Box<Panic>),
     /// Moves the panic out of the stage.
@@ -133,7 +135,8 @@ pub(in crate::executor) struct Header {
 const _: () = assert!(size_of::<Header>() <= 64 || cfg!(not(target_pointer_width = "64")));
 
 impl Header {
-    /// A header with two references: the loop's and the join handle's.
+    /// A header with two references: the loop's and the join handle's. Its state becomes `Idle` once the future is
+    /// in its place.
     pub(super) fn new(vtable: &'static VTable, seed: Seed) -> Self {
         Self {
             vtable,
@@ -144,7 +147,7 @@ impl Header {
             spawned: seed.spawned,
             joiner: Joiner::new(),
             references: Cell::new(2),
-            state: Cell::new(State::Idle),
+            state: Cell::new(State::Ending),
             abort_requested: Cell::new(false),
             has_handle: Cell::new(true),
             kind: seed.kind,
@@ -180,12 +183,43 @@ impl Header {
 /// # Safety
 ///
 /// The stage holds an output of type `T`, and the caller has marked it `Taken`.
+#[inline]
 pub(super) unsafe fn take_output<T>(header: NonNull<Header>) -> T {
-    let mut output = MaybeUninit::<T>::uninit();
-    let place = NonNull::from(&mut output).cast();
-    // SAFETY: the cell is alive by the caller's reference, and `place` is one for a `T`.
-    unsafe {
-        (header.as_ref().vtable.take_output)(header, place);
-        output.assume_init()
+    // SAFETY: the cell is alive by the caller's reference, `header` points at the whole of it, and the output lies
+    // at the beginning of the stage.
+    unsafe { header.byte_add(header.as_ref().vtable.stage_offset).cast::<T>().read() }
+}
+
+#[cfg(all(test, not(miri), unix))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::panic::Location;
+    use std::process::{Command, Stdio};
+
+    use super::{Kind, Seed};
+    use crate::executor::new_task;
+
+    #[test]
+    fn a_count_of_references_that_would_wrap_ends_the_process() {
+        const CHILD: &str = "MONOLOOP_COUNT_WRAPS";
+        if std::env::var_os(CHILD).is_some() {
+            let location = Location::caller();
+            let seed = Seed { id: 1, parent: 0, location, spawned: 0, kind: Kind::Task };
+            let (task, _join) = new_task(async {}, seed);
+            task.header().references.set(u32::MAX - 1);
+            task.header().retain();
+            println!("as many as there can be");
+            task.header().retain();
+            unreachable!("the process goes on");
+        }
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["a_count_of_references_that_would_wrap", "--nocapture"])
+            .env(CHILD, "1")
+            .stderr(Stdio::null())
+            .output()
+            .unwrap();
+        const SIGABRT: i32 = 6;
+        assert_eq!(output.status.signal(), Some(SIGABRT), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("as many as there can be"));
     }
 }

@@ -43,12 +43,14 @@ mod cell;
 mod header;
 mod joiner;
 mod nesting;
+mod place;
 pub(super) mod storage;
 mod task_ref;
 
 pub(super) use cell::Named;
-pub(super) use header::Header;
+pub(super) use header::{Header, VTable};
 pub(crate) use header::{Kind, Seed, State};
+pub(super) use place::{Place, Vacancy};
 pub(crate) use task_ref::{Outcome, RawJoin, TaskRef};
 
 use std::any::Any;

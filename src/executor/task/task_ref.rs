@@ -11,7 +11,7 @@ use std::{future::Future, mem};
 use super::cell::{self, Label};
 use super::header::{self, Header, Kind, Panic, Polled, Seed, State};
 use super::{Payload, nesting};
-use crate::executor::wake::{Slot, Tenant};
+use crate::executor::wake::{Slot, Tenant, WakeRef};
 use crate::executor::{Incident, Shared, TaskPanic};
 
 /// A reference to a task, counted.
@@ -34,6 +34,12 @@ impl TaskRef {
     ) -> (Self, RawJoin<F::Output>) {
         let header = cell::allocate(future, label, seed);
         (Self { header }, RawJoin { task: Self { header }, _output: PhantomData })
+    }
+
+    /// Takes over a reference that is counted already.
+    #[inline]
+    pub(super) fn from_header(header: NonNull<Header>) -> Self {
+        Self { header }
     }
 
     pub(in crate::executor) fn header(&self) -> &Header {
@@ -104,14 +110,18 @@ impl TaskRef {
         self.header().slot.get().is_some_and(Slot::is_queued)
     }
 
-    /// Polls an idle task; one that is on its way out is left alone. The task stays the current one: whoever
-    /// polls resets that, when no poll is to follow.
+    /// Polls an idle task; one that is on its way out is left alone. Gives whether the poll was its last. The
+    /// task stays the current one: whoever polls resets that, when no poll is to follow.
     ///
     /// # Safety
     ///
     /// `tenant` is the tenant of `slot`, whose task is not over.
     #[inline(always)]
-    pub(in crate::executor) unsafe fn poll(tenant: Tenant, slot: &'static Slot, shared: &Shared) {
+    pub(in crate::executor) unsafe fn poll(
+        tenant: Tenant,
+        slot: &'static Slot,
+        shared: &Shared,
+    ) -> bool {
         let header: NonNull<Header> = tenant.cast();
         // No count for the time of the poll: the tenancy's reference goes in `finish` alone, and that is
         // called below.
@@ -119,7 +129,7 @@ impl TaskRef {
         let task = mem::ManuallyDrop::new(Self { header });
         let head = task.header();
         if head.state.get() != State::Idle {
-            return;
+            return false;
         }
         head.state.set(State::Running);
         shared.current.set(Some(header));
@@ -127,11 +137,15 @@ impl TaskRef {
         // SAFETY: `Running`, and the stage is the future.
         let polled = unsafe { (head.vtable.poll)(header, &mut Context::from_waker(&waker)) };
         match polled {
-            Polled::Pending if !head.abort_requested.get() => head.state.set(State::Idle),
+            Polled::Pending if !head.abort_requested.get() => {
+                head.state.set(State::Idle);
+                return false;
+            }
             Polled::Pending => task.end(shared),
             Polled::Ready => task.finish(State::Done, shared),
             Polled::Panicked(payload) => task.finish_panicked(*payload, shared),
         }
+        true
     }
 
     /// Requests the end of the task. True if that will be, or already was, the end of its future; false
@@ -154,6 +168,19 @@ impl TaskRef {
     pub(crate) fn end_now(&self) {
         if self.state() == State::Idle {
             self.end(&self.shared());
+        }
+    }
+
+    /// Drops the future of a task that was spawned too late. Deep inside such drops, which spawn again, it is
+    /// left for the next round.
+    #[cold]
+    pub(in crate::executor) fn refuse(&self) {
+        let shared = self.shared();
+        let depth = shared.nested_refusals.get();
+        if depth < Shared::MAX_NESTED_REFUSALS {
+            shared.nested_refusals.set(depth + 1);
+            self.abort();
+            shared.nested_refusals.set(depth);
         }
     }
 
@@ -237,14 +264,20 @@ impl TaskRef {
         // The loop's reference, which lay in the tenancy. Whatever runs below, it is given back last.
         let loops = Self { header: self.header };
         if !head.has_handle.get() {
-            loops.drop_outcome(shared);
+            loops.end_unjoined(shared);
         } else if let Some(joiner) = head.joiner.take() {
-            shared.wake(joiner);
+            loops.end_awaited(joiner, shared);
         }
     }
 
+    #[inline(never)]
+    fn end_awaited(self, joiner: WakeRef, shared: &Shared) {
+        shared.wake(joiner);
+    }
+
     /// Nobody will join: drops the output and reports a panic, be it the task's or the output's.
-    fn drop_outcome(&self, shared: &Shared) {
+    #[inline(never)]
+    fn end_unjoined(self, shared: &Shared) {
         match self.state() {
             State::Done => {
                 let dropped = catch_unwind(AssertUnwindSafe(|| self.drop_output()));
@@ -331,6 +364,12 @@ pub(crate) struct RawJoin<T> {
 }
 
 impl<T> RawJoin<T> {
+    /// The join handle of a task whose output is a `T`.
+    #[inline]
+    pub(super) fn new(task: TaskRef) -> Self {
+        Self { task, _output: PhantomData }
+    }
+
     pub(crate) fn task(&self) -> &TaskRef {
         &self.task
     }
@@ -351,18 +390,24 @@ impl<T> RawJoin<T> {
     #[inline]
     pub(crate) fn take(&self) -> Option<Outcome<T>> {
         let head = self.task.header();
+        if head.state.get() != State::Done {
+            return self.take_failure();
+        }
+        head.state.set(State::Taken);
+        // SAFETY: it was `Done` and is marked; `TaskRef::new` and `Place` tied `T` to the future's output.
+        Some(Outcome::Done(unsafe { header::take_output(self.task.header) }))
+    }
+
+    #[inline(never)]
+    fn take_failure(&self) -> Option<Outcome<T>> {
+        let head = self.task.header();
         match head.state.get() {
-            State::Done => {
-                head.state.set(State::Taken);
-                // SAFETY: it was `Done` and is marked; `TaskRef::new` tied `T` to the future's output.
-                Some(Outcome::Done(unsafe { header::take_output(self.task.header) }))
-            }
             State::Panicked => Some(Outcome::Panicked(self.task.take_panic().payload)),
             State::Aborted => {
                 head.state.set(State::Taken);
                 Some(Outcome::Aborted)
             }
-            State::Idle | State::Running | State::Ending | State::Taken => None,
+            State::Idle | State::Running | State::Ending | State::Done | State::Taken => None,
         }
     }
 
@@ -372,9 +417,10 @@ impl<T> RawJoin<T> {
     }
 }
 
-impl<T> Drop for RawJoin<T> {
-    #[inline]
-    fn drop(&mut self) {
+impl<T> RawJoin<T> {
+    /// Gives up the outcome, which was not taken.
+    #[inline(never)]
+    fn detach(&self) {
         let head = self.task.header();
         head.has_handle.set(false);
         drop(head.joiner.take());
@@ -383,6 +429,16 @@ impl<T> Drop for RawJoin<T> {
             State::Done => self.task.drop_output(),
             State::Panicked => self.task.report_panic(),
             State::Idle | State::Running | State::Ending | State::Aborted | State::Taken => {}
+        }
+    }
+}
+
+impl<T> Drop for RawJoin<T> {
+    #[inline]
+    fn drop(&mut self) {
+        // `Taken`: nobody waits, and nobody asks for a handle any more.
+        if self.task.state() != State::Taken {
+            self.detach();
         }
     }
 }

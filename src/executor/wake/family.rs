@@ -24,7 +24,7 @@
 //! longer needed.
 //!
 //! *The end of a home's tenure.* Before the home goes back to the pool, all its families are dissolved: their
-//! slots are vacated and the generations move on, so that a future that outlives the loop, on whatever thread,
+//! slots are made deaf or vacated, and the generations move on, so that a future that outlives the loop, on whatever thread,
 //! finds its `Kin` void, and the next holder finds no child.
 //!
 //! *No lost wake.* A wake goes through the mark like a task's: a remote one is put through by
@@ -39,8 +39,10 @@ use super::ready::ReadyQueue;
 use super::slot::{Mark, NO_OWNER, Slot};
 use super::sync::Plain;
 
-/// A family that is not in use keeps room for so many children.
-const KEPT: usize = if cfg!(loom) { 1 } else { 1024 };
+/// A family that is not in use keeps so many slots, leased: most parents have few children.
+const KEPT_SLOTS: usize = if cfg!(loom) { 1 } else { 16 };
+/// A family that is not in use keeps room for so many.
+const KEPT_ROOM: usize = 1024;
 
 /// The record of one parent: immortal, reused.
 pub(crate) struct Family {
@@ -277,23 +279,35 @@ impl Members {
         self.ready.make_room(self.slots.len());
     }
 
-    /// Vacates all slots, the last one first, so that the next family gets them in the same order.
+    /// Vacates all slots but a few, the last one first, so that the next family gets them in the same order.
     fn clear(&mut self, home: &Home) {
         self.generation += 1;
         self.parent = None;
         self.ready.clear();
-        // SAFETY: `Kin::with` checked that this thread holds the home; `local` is another cell.
+        for slot in &self.slots {
+            // SAFETY: `Kin::with` checked that this thread holds the home.
+            unsafe { slot.mark.set(Mark::Deaf) };
+        }
+        if self.slots.len() > KEPT_SLOTS {
+            self.vacate_many(home);
+        }
+    }
+
+    #[cold]
+    fn vacate_many(&mut self, home: &Home) {
+        // SAFETY: as in `clear`; `local` is another cell than the one we are in.
         unsafe {
             home.local.with(|local| {
-                for slot in self.slots.drain(..).rev() {
+                for slot in self.slots.drain(KEPT_SLOTS..).rev() {
                     slot.tenant.set(None);
-                    slot.mark.set(Mark::Deaf);
-                    local.free.push(slot);
+                    local.keep(slot);
                 }
             });
         }
-        if self.slots.capacity() > KEPT {
-            (self.slots, self.ready) = (Vec::new(), ReadyQueue::new());
+        if self.slots.capacity() > KEPT_ROOM {
+            self.slots.shrink_to(KEPT_SLOTS);
+            self.ready = ReadyQueue::new();
+            self.ready.make_room(self.slots.len());
         }
     }
 }

@@ -97,8 +97,8 @@ pub(super) struct Local {
     /// Slots whose tenants shall run, first woken first. Each at most once (`Slot::mark`), and with
     /// room for all, so that a wake never allocates.
     ready: ReadyQueue<&'static Slot>,
-    /// Vacant slots that are in no queue, last vacated on top: its cache lines are warm.
-    pub(super) free: Vec<&'static Slot>,
+    /// Vacant slots that are in no queue, last vacated on top: its cache lines are warm. With room for all too.
+    free: Vec<&'static Slot>,
     chunks: Vec<&'static [Slot]>,
     /// All families of this home, in use or not.
     pub(super) families: Vec<&'static Family>,
@@ -231,15 +231,25 @@ impl Local {
         }
     }
 
+    /// Keeps a vacant slot, which is in no queue.
+    #[inline]
+    pub(super) fn keep(&mut self, slot: &'static Slot) {
+        // Said so that `push` need not be ready to grow.
+        assert!(self.free.len() < self.free.capacity(), "room was made for every slot");
+        self.free.push(slot);
+    }
+
     /// Makes a chunk and gives its first slot.
     #[cold]
+    #[inline(never)]
     fn grow(&mut self, home: &'static Home) -> &'static Slot {
         let size = self.chunks.last().map_or(FIRST_CHUNK, |last| (last.len() * 2).min(LAST_CHUNK));
         let chunk: &'static [Slot] = Box::leak((0..size).map(|_| Slot::new(home)).collect());
         self.chunks.push(chunk);
-        self.free.extend(chunk[1..].iter().rev());
         let total: usize = self.chunks.iter().map(|chunk| chunk.len()).sum();
         self.ready.make_room(total);
+        self.free.reserve(total - self.free.len());
+        self.free.extend(chunk[1..].iter().rev());
         &chunk[0]
     }
 
@@ -378,15 +388,30 @@ impl Resident {
     }
 
     /// Moves a tenant into a slot. It is not queued: `Slot::wake` does that.
-    #[inline]
+    #[cfg_attr(not(loom), allow(dead_code))]
     pub(crate) fn lease(&self, tenant: Tenant) -> &'static Slot {
+        self.let_vacant(tenant, Mark::Task)
+    }
+
+    /// Moves a tenant into a slot and queues it, as [`lease`](Self::lease) and `Slot::wake` do.
+    #[inline]
+    pub(crate) fn lease_ready(&self, tenant: Tenant) -> &'static Slot {
+        let slot = self.let_vacant(tenant, Mark::Queued);
+        // SAFETY: it was in no queue, and `grow` made room for all.
+        self.with_local(|local| unsafe { local.ready.push_back(slot) });
+        slot
+    }
+
+    /// Moves a tenant into a vacant slot.
+    #[inline]
+    fn let_vacant(&self, tenant: Tenant, mark: Mark) -> &'static Slot {
         let slot = self.with_local(|local| local.vacant(self.home));
         // SAFETY: this thread holds the slot's home.
         unsafe {
             debug_assert!(slot.mark.get() == Mark::Deaf && slot.tenant.get().is_none());
             slot.owner.set(self.owner);
             slot.tenant.set(Some(tenant));
-            slot.mark.set(Mark::Task);
+            slot.mark.set(mark);
         }
         slot
     }
@@ -476,7 +501,7 @@ impl Resident {
     fn reclaim(&self, slot: &'static Slot) -> Popped {
         // SAFETY: this thread holds the slot's home.
         unsafe { slot.mark.set(Mark::Deaf) };
-        self.with_local(|local| local.free.push(slot));
+        self.with_local(|local| local.keep(slot));
         Popped::Nothing
     }
 
@@ -559,7 +584,7 @@ impl Slot {
             // If it is in the queue, it is reused when it comes out: a new tenant would inherit its place.
             if self.mark.get() != Mark::Queued {
                 self.mark.set(Mark::Deaf);
-                home.local.with(|local| local.free.push(self));
+                home.local.with(|local| local.keep(self));
             }
         }
     }

@@ -8,6 +8,8 @@ use std::mem::MaybeUninit;
 pub(super) struct ReadyQueue<T> {
     /// The entries from `head` to `tail` are initialised.
     ring: Box<[MaybeUninit<T>]>,
+    /// The ring's length, less one: a count under this mask is an index.
+    mask: usize,
     /// Where the oldest entry is, and where the next one goes: counts that only grow, and wrap. The ring's
     /// length divides the range of a `usize`, so they stay in step with it.
     head: usize,
@@ -17,7 +19,7 @@ pub(super) struct ReadyQueue<T> {
 impl<T: Copy> ReadyQueue<T> {
     /// A queue without room.
     pub(super) fn new() -> Self {
-        Self { ring: Box::new([]), head: 0, tail: 0 }
+        Self { ring: Box::new([]), mask: 0, head: 0, tail: 0 }
     }
 
     #[inline(always)]
@@ -42,6 +44,7 @@ impl<T: Copy> ReadyQueue<T> {
         (self.head, self.tail) = (0, ring.len());
         ring.resize(capacity, MaybeUninit::uninit());
         self.ring = ring.into_boxed_slice();
+        self.mask = capacity - 1;
     }
 
     /// Empties the queue and keeps its room.
@@ -58,7 +61,7 @@ impl<T: Copy> ReadyQueue<T> {
     #[inline(always)]
     pub(super) unsafe fn push_back(&mut self, entry: T) {
         debug_assert!(self.len() < self.ring.len(), "room was made for all");
-        let index = self.tail & self.ring.len().wrapping_sub(1);
+        let index = self.tail & self.mask;
         // SAFETY: there is room, so the length is not zero but a power of two, and the index below it.
         unsafe { self.ring.get_unchecked_mut(index).write(entry) };
         self.tail = self.tail.wrapping_add(1);
@@ -72,7 +75,7 @@ impl<T: Copy> ReadyQueue<T> {
     pub(super) unsafe fn push_front(&mut self, entry: T) {
         debug_assert!(self.len() < self.ring.len(), "room was made for all");
         self.head = self.head.wrapping_sub(1);
-        let index = self.head & self.ring.len().wrapping_sub(1);
+        let index = self.head & self.mask;
         self.ring[index].write(entry);
     }
 
@@ -81,10 +84,45 @@ impl<T: Copy> ReadyQueue<T> {
         if self.head == self.tail {
             return None;
         }
-        let index = self.head & self.ring.len().wrapping_sub(1);
+        let index = self.head & self.mask;
         self.head = self.head.wrapping_add(1);
         // SAFETY: an entry was pushed, so the length is not zero but a power of two, and the index below it.
         // That entry was between `head` and `tail`, and so is initialised.
-        unsafe { self.ring.get_unchecked(index).assume_init() }.into()
+        Some(unsafe { self.ring.get_unchecked(index).assume_init() })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counts_may_wrap() {
+        let mut queue = ReadyQueue::new();
+        queue.make_room(5);
+        (queue.head, queue.tail) = (usize::MAX - 6, usize::MAX - 6);
+        for round in 0..4 {
+            for entry in 0..5 {
+                // SAFETY: room was made for all of them, and all are out again after each round.
+                unsafe { queue.push_back(entry) };
+            }
+            assert_eq!(queue.len(), 5, "round {round}");
+            assert!((0..5).all(|entry| queue.pop_front() == Some(entry)));
+            assert_eq!(queue.pop_front(), None);
+        }
+    }
+
+    #[test]
+    fn growing_keeps_the_order_and_what_was_put_in_front() {
+        let mut queue = ReadyQueue::new();
+        queue.make_room(4);
+        // SAFETY: four entries, each once, while there is room for four, and then nine.
+        unsafe {
+            (1..4).for_each(|entry| queue.push_back(entry));
+            queue.push_front(0);
+            queue.make_room(9);
+            (4..9).for_each(|entry| queue.push_back(entry));
+        }
+        assert!((0..9).all(|entry| queue.pop_front() == Some(entry)));
     }
 }

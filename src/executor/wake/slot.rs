@@ -106,7 +106,9 @@ impl Slot {
         }
     }
 
+    // Not inlined, so that the local path is a leaf and needs no frame.
     #[cold]
+    #[inline(never)]
     fn wake_remotely(&'static self) {
         if self.remote.swap(true, Ordering::AcqRel) {
             return;

@@ -1,7 +1,7 @@
 //! Accepting connections.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
@@ -122,7 +122,9 @@ impl TcpListener {
     /// listener: go on accepting.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
-            poll_fn(|cx| self.poll_pause(cx)).await?;
+            while let Some(pause) = self.io.with_core(|core| Ok(self.pause.sleep(core)))? {
+                pause.await;
+            }
             self.io.ready(Direction::Read).await?;
             match self.try_accept() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -138,7 +140,10 @@ impl TcpListener {
     ///
     /// As [`accept`](Self::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        ready!(self.poll_pause(cx))?;
+        ready!(match self.io.with_core(|core| Ok(self.pause.poll(core, cx))) {
+            Ok(pause) => pause.map(Ok),
+            Err(error) => Poll::Ready(Err(error)),
+        })?;
         let accepted = ready!(self.io.poll_io(Direction::Read, cx, mio::net::TcpListener::accept));
         Poll::Ready(self.adopt(accepted))
     }
@@ -150,13 +155,6 @@ impl TcpListener {
     /// Of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if none is; else as [`accept`](Self::accept).
     pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         self.adopt(self.io.try_io(Direction::Read, mio::net::TcpListener::accept))
-    }
-
-    fn poll_pause(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        match self.io.with_core(|core| Ok(self.pause.poll(core, cx))) {
-            Ok(pause) => pause.map(Ok),
-            Err(error) => Poll::Ready(Err(error)),
-        }
     }
 
     fn adopt(

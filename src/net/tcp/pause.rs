@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::event_loop::Core;
 use crate::executor::wake::WakeRef;
+use crate::time::Sleep;
+use crate::timer::Key;
 
 /// How long accepting pauses after such an error.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -19,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Pause {
     /// Nanoseconds since the loop's epoch; zero: no pause.
     until: AtomicU64,
+    /// The key of the timer that wakes the one who polls; zero, or stale, if there is none.
+    timer: AtomicU64,
 }
 
 impl Pause {
@@ -30,18 +34,33 @@ impl Pause {
         }
     }
 
-    /// Ready when there is no pause, or no longer.
-    pub(super) fn poll(&self, core: &Core, cx: &Context<'_>) -> Poll<()> {
+    /// When the pause ends, if there is one.
+    fn end(&self, core: &Core) -> Option<u64> {
         let until = self.until.load(Ordering::Relaxed);
         if until == 0 {
-            return Poll::Ready(());
+            return None;
         }
         if until <= core.clock.read() {
             self.until.store(0, Ordering::Relaxed);
-            return Poll::Ready(());
+            return None;
         }
-        // The timer is left to fire, even if the poller is gone by then: at worst a spurious wake.
-        core.insert_timer(until, core.next_sequence(), WakeRef::new(cx.waker()));
+        Some(until)
+    }
+
+    /// A sleep until the end of the pause, if there is one: for any number of tasks.
+    pub(super) fn sleep(&self, core: &Core) -> Option<Sleep> {
+        self.end(core).map(|until| Sleep::until_nanos(core, until))
+    }
+
+    /// Ready when there is no pause, or no longer. Of many who poll, only the last is woken.
+    pub(super) fn poll(&self, core: &Core, cx: &Context<'_>) -> Poll<()> {
+        let Some(until) = self.end(core) else { return Poll::Ready(()) };
+        let timer = Key::from_bits(self.timer.load(Ordering::Relaxed));
+        if !timer.is_some_and(|timer| core.watch_timer(timer, cx.waker())) {
+            // It is left to fire, even if the poller is gone by then: at worst a spurious wake.
+            let timer = core.insert_timer(until, core.next_sequence(), WakeRef::new(cx.waker()));
+            self.timer.store(timer.to_bits(), Ordering::Relaxed);
+        }
         Poll::Pending
     }
 }

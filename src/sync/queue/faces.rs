@@ -245,7 +245,8 @@ queue! {
 }
 
 queue! {
-    /// A queue that gives the lowest item first, and of equal ones that which was put first.
+    /// A queue that gives the lowest item first, and of equal ones that which was put first. For items with a priority
+    /// beside them there is [`Prioritized`](super::Prioritized).
     ///
     /// Items are compared while the queue is in use, so their `Ord` must not use it: that panics. If it panics itself, an
     /// item may be lost, and the order of the others is unspecified.
@@ -258,11 +259,11 @@ queue! {
     ///
     /// # monoloop::run(async {
     /// let queue = PriorityQueue::unbounded();
-    /// for (priority, job) in [(2, "sweep"), (1, "cook"), (3, "rest"), (1, "eat")] {
-    ///     queue.put((priority, job)).await.unwrap();
+    /// for number in [3, 1, 2] {
+    ///     queue.put(number).await.unwrap();
     /// }
-    /// assert_eq!(queue.get().await, Ok((1, "cook")));
-    /// assert_eq!(queue.get().await, Ok((1, "eat")));
+    /// assert_eq!(queue.get().await, Ok(1));
+    /// assert_eq!(queue.get().await, Ok(2));
     ///
     /// let highest_first = PriorityQueue::unbounded();
     /// highest_first.put(Reverse(1)).await.unwrap();

@@ -56,6 +56,7 @@ mod faces;
 mod item;
 mod items;
 mod place;
+mod prioritized;
 mod store;
 mod unfinished;
 
@@ -64,3 +65,4 @@ pub use faces::{LifoQueue, PriorityQueue, Queue};
 pub use item::Item;
 pub use items::Items;
 pub use place::Place;
+pub use prioritized::Prioritized;

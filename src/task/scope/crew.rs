@@ -103,7 +103,7 @@ impl<'env> Crew<'env> {
         let Some(member) = &mut self.children[index] else { return Ok(()) };
         let polled = catch_unwind(AssertUnwindSafe(|| member.child.as_mut().poll(cx)));
         match polled {
-            Ok(Poll::Pending) => return Ok(()),
+            Ok(Poll::Pending) => Ok(()),
             Ok(Poll::Ready(())) => self.let_go(index),
             Err(payload) => {
                 // One panic is enough for one child.
@@ -199,5 +199,32 @@ impl Drop for Crew<'_> {
         if let Some(household) = &self.household {
             household.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Waker;
+
+    use super::super::Scope;
+    use super::*;
+
+    #[test]
+    fn places_of_children_that_are_over_are_used_again() {
+        let shared = Rc::new(Shared::new());
+        let mut crew = Crew::new(Rc::clone(&shared));
+        let scope = Scope { shared };
+        let mut body = pin!(Some(async move {
+            for _ in 0..500 {
+                scope.spawn(async {}).await;
+            }
+        }));
+        let mut output = None;
+        let cx = Context::from_waker(Waker::noop());
+        let polls =
+            (0..2000).take_while(|_| crew.poll(&cx, body.as_mut(), &mut output).is_pending());
+        assert!(polls.count() < 2000 && output.is_some());
+        assert!(crew.children.len() <= 3, "{}", crew.children.len());
     }
 }

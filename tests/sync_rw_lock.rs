@@ -1,0 +1,124 @@
+//! `sync::RwLock`: who may come in with whom, in which order.
+
+mod common;
+mod sync_common;
+
+use std::task::{Poll, Waker};
+
+use common::Counter;
+use monoloop::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use sync_common::{for_ever, now, poll, waiting};
+
+fn leaked() -> &'static RwLock<u32> {
+    for_ever(RwLock::new(0))
+}
+
+#[test]
+fn readers_share_and_a_writer_is_alone() {
+    let lock = leaked();
+    let first = now(lock.read());
+    let second = lock.try_read().expect("readers share");
+    assert!(lock.try_write().is_err());
+    drop((first, second));
+    let writer = now(lock.write());
+    assert!(lock.try_read().is_err() && lock.try_write().is_err());
+    drop(writer);
+    assert!(lock.try_write().is_ok());
+}
+
+#[test]
+fn a_reader_does_not_overtake_a_waiting_writer() {
+    let lock = leaked();
+    let reader = now(lock.read());
+    let mut writer = waiting(lock.write(), Waker::noop());
+    let mut late = waiting(lock.read(), Waker::noop());
+    assert!(lock.try_read().is_err());
+    drop(reader);
+    assert!(poll(&mut late, Waker::noop()).is_pending());
+    drop(poll(&mut writer, Waker::noop()));
+    assert!(poll(&mut late, Waker::noop()).is_ready());
+}
+
+#[test]
+fn neighbouring_readers_come_in_together() {
+    let lock = leaked();
+    let writer = now(lock.write());
+    let (counter, waker) = Counter::new();
+    let mut readers = [(); 3].map(|()| waiting(lock.read(), &waker));
+    let mut next = waiting(lock.write(), Waker::noop());
+    let mut last = waiting(lock.read(), &waker);
+    drop(writer);
+    assert_eq!(counter.get(), 3, "and not the one behind the writer");
+    let guards = readers.each_mut().map(|reader| poll(reader, &waker));
+    assert!(guards.iter().all(Poll::is_ready));
+    drop(guards);
+    drop(poll(&mut next, Waker::noop()));
+    assert!(poll(&mut last, &waker).is_ready());
+}
+
+/// BUGCLASSES 36.
+#[test]
+fn a_writer_that_gives_up_lets_the_readers_behind_it_in() {
+    let lock = leaked();
+    let reader = now(lock.read());
+    let writer = waiting(lock.write(), Waker::noop());
+    let mut late = waiting(lock.read(), Waker::noop());
+    drop(writer);
+    assert!(poll(&mut late, Waker::noop()).is_ready());
+    drop(reader);
+}
+
+/// BUGCLASSES 36.
+#[test]
+fn a_lock_handed_to_one_who_is_dropped_goes_to_the_next() {
+    let lock = leaked();
+    let guard = now(lock.write());
+    let reader = waiting(lock.read(), Waker::noop());
+    let writer = waiting(lock.write(), Waker::noop());
+    let mut last = waiting(lock.read(), Waker::noop());
+    drop(guard);
+    drop(reader); // was served, so now the writer is
+    assert!(lock.try_read().is_err());
+    drop(writer);
+    assert!(poll(&mut last, Waker::noop()).is_ready());
+}
+
+#[test]
+fn downgrading_lets_readers_in_and_no_writer() {
+    let lock = leaked();
+    let mut writer = now(lock.write());
+    *writer = 5;
+    let mut reader = waiting(lock.read(), Waker::noop());
+    let mut other = waiting(lock.write(), Waker::noop());
+    let own = RwLockWriteGuard::downgrade(writer);
+    let Poll::Ready(guard) = poll(&mut reader, Waker::noop()) else { panic!("readers come in") };
+    assert_eq!((*own, *guard), (5, 5));
+    assert!(poll(&mut other, Waker::noop()).is_pending());
+    drop((own, guard));
+    assert!(poll(&mut other, Waker::noop()).is_ready());
+}
+
+#[test]
+fn only_the_sole_reader_is_upgraded() {
+    let lock = leaked();
+    let first = now(lock.read());
+    let second = now(lock.read());
+    let first = RwLockReadGuard::try_upgrade(first).expect_err("there are two");
+    drop(second);
+    let mut waiter = waiting(lock.write(), Waker::noop());
+    *RwLockReadGuard::try_upgrade(first).expect("there is one") += 1;
+    let Poll::Ready(guard) = poll(&mut waiter, Waker::noop()) else { panic!("it is free") };
+    assert_eq!(*guard, 1);
+}
+
+/// A reader that was handed the lock counts, though it did not run.
+#[test]
+fn a_served_reader_stands_in_the_way_of_an_upgrade() {
+    let lock = leaked();
+    let writer = now(lock.write());
+    let reader = waiting(lock.read(), Waker::noop());
+    let own = RwLockWriteGuard::downgrade(writer);
+    let own = RwLockReadGuard::try_upgrade(own).expect_err("another was let in");
+    drop(reader);
+    assert!(RwLockReadGuard::try_upgrade(own).is_ok());
+}

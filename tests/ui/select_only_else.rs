@@ -1,0 +1,3 @@
+fn main() {
+    monoloop::run(async { monoloop::select! { else => {} } });
+}
