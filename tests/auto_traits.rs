@@ -142,6 +142,17 @@ fn handles_errors_and_names_go_everywhere() {
         (traits_of!(monoloop::Handle), [YES, YES, YES]),
         (traits_of!(monoloop::WorkGuard), [YES, YES, YES]),
         (traits_of!(monoloop::LoopClosed), [YES, YES, YES]),
+        (traits_of!(monoloop::RemoteJoin<u8>), [YES, YES, YES]),
+        (traits_of!(monoloop::RemoteJoin<Single>), [YES, YES, YES]),
+        (traits_of!(monoloop::RemoteJoin<Local>), [NO, NO, YES]),
+        (traits_of!(monoloop::RemoteJoin<Pinned>), [YES, YES, YES]),
+        (traits_of!(monoloop::RemoteJoinError), [YES, YES, YES]),
+        (traits_of!(monoloop::BlockingJoin<u8>), [YES, YES, YES]),
+        // One exists for `Send` outputs only, and gives no reference to them.
+        (traits_of!(monoloop::BlockingJoin<Local>), [YES, YES, YES]),
+        (traits_of!(monoloop::BlockingJoin<Pinned>), [YES, YES, YES]),
+        (traits_of!(task::Unblock<fn() -> u8, u8>), [YES, YES, YES]),
+        (traits_of!(task::Unblock<Local, u8>), [NO, NO, YES]),
         // A payload is `Send` and need not be `Sync`; errors are asked to be both.
         (traits_of!(monoloop::JoinError), [YES, YES, YES]),
         (traits_of!(task::TaskId), [YES, YES, YES]),

@@ -3,7 +3,7 @@
 mod common;
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -62,7 +62,7 @@ fn a_panic_reaches_the_one_who_awaits() {
     let _alone = alone();
     monoloop::run(async {
         let line = line!() + 1;
-        let error = spawn_blocking(|| quiet_panic("no luck")).await.map(|()| ()).unwrap_err();
+        let error = spawn_blocking(|| quiet_panic("no luck")).await.unwrap_err();
         assert!(error.is_panic());
         let text = error.to_string();
         assert!(text.contains("no luck") && text.contains(&format!("task_blocking.rs:{line}")));
@@ -105,7 +105,7 @@ fn an_aborted_job_never_runs_and_a_running_one_is_not_aborted() {
         let queued = spawn_blocking(|| unreachable!("it was aborted"));
         assert!(queued.abort() && !queued.abort());
         assert!(queued.is_finished());
-        assert!(queued.await.map(|()| ()).unwrap_err().is_cancelled());
+        assert!(queued.await.unwrap_err().is_cancelled());
         assert!(!first.abort() && !first.is_finished());
         drop(go);
         first.await.expect("the outcome stands");
@@ -121,7 +121,7 @@ fn aborting_wakes_who_awaits() {
         let queued = Rc::new(std::cell::RefCell::new(spawn_blocking(|| ())));
         let waiter = monoloop::spawn({
             let queued = Rc::clone(&queued);
-            std::future::poll_fn(move |cx| Pin::new(&mut *queued.borrow_mut()).poll(cx))
+            poll_fn(move |cx| Pin::new(&mut *queued.borrow_mut()).poll(cx))
         });
         monoloop::yield_now().await;
         assert!(queued.borrow().abort());
@@ -279,7 +279,7 @@ fn a_panic_that_nobody_joins_is_reported_once() {
             monoloop::yield_now().await;
         }
         let read = spawn_blocking(|| quiet_panic("read"));
-        assert!(read.await.map(|()| ()).unwrap_err().is_panic());
+        assert!(read.await.unwrap_err().is_panic());
     });
     event_loop.shutdown();
     let reports = log.take();
@@ -485,7 +485,7 @@ fn a_stuck_job_is_named_and_left_behind() {
     assert!(text.contains("is stuck") && text.contains("never ran"), "{text}");
     assert!(log.take().iter().any(|report| report.contains("stuck")));
     // What the handle of a job that was dropped sees, on any executor.
-    let error = futures_lite::future::block_on(queued).map(|()| ()).unwrap_err();
+    let error = futures_lite::future::block_on(queued).unwrap_err();
     assert!(error.is_cancelled());
     // The job ends after its loop: its output is dropped once, on its thread.
     drop(go);
@@ -501,19 +501,19 @@ fn the_outcome_of_a_stuck_job_can_be_awaited_after_its_loop() {
     let event_loop = EventLoop::builder().shutdown_limit(Duration::ZERO).build().unwrap();
     let (go, wait) = mpsc::channel();
     let (begin, begun) = mpsc::channel();
-    let mut job = event_loop.run(async {
+    let (_, mut job) = event_loop.run(async {
         let mut job = spawn_blocking(move || {
             begin.send(()).unwrap();
             wait.recv().unwrap()
         });
         begun.recv().unwrap();
         // It keeps a waker of the loop's.
-        std::future::poll_fn(|cx| {
+        poll_fn(|cx| {
             assert!(Pin::new(&mut job).poll(cx).is_pending());
             Poll::Ready(())
         })
         .await;
-        job
+        ((), job)
     });
     assert_eq!(event_loop.shutdown().stuck.len(), 1);
     go.send(5).unwrap();

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 use super::handle::{LoopClosed, Remote};
+use crate::blocking::Hook;
 use crate::executor::task::{Payload, Seed};
 use crate::executor::{Incident, JoinError};
 
@@ -85,7 +86,11 @@ impl<T> Place<T> {
         drop(state);
         self.over.notify_all();
         let [waiter, _task] = wakers;
-        waiter.into_iter().for_each(Waker::wake);
+        if let Some(waiter) = waiter {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waiter.wake())) {
+                self.remote.waker_panicked(payload);
+            }
+        }
         unwanted
     }
 
@@ -222,7 +227,8 @@ impl<T> Place<T> {
 /// Waits for a task of another thread's loop; made by [`Handle::spawn_with`](super::Handle::spawn_with).
 ///
 /// It blocks a thread ([`join`](Self::join)) or is awaited, on any executor. Dropping it *detaches* the task: it runs on,
-/// its output is dropped on the loop's thread, and its panic goes to the loop's error hook.
+/// its output is dropped on the loop's thread, and its panic goes to the loop's error hook. An output that is there already
+/// is dropped with the handle.
 ///
 /// # Cancel safety
 ///
@@ -249,7 +255,8 @@ impl<T> RemoteJoin<T> {
     ///
     /// # Panics
     ///
-    /// On the loop's own thread: the loop could not run meanwhile, and this would wait for ever. Await it there.
+    /// On the loop's own thread, always: the loop could not run meanwhile, and this would wait for ever. Await the handle
+    /// there, or use [`try_join`](Self::try_join).
     #[doc(alias = "result")]
     #[track_caller]
     pub fn join(mut self) -> Result<T, RemoteJoinError> {
