@@ -9,6 +9,7 @@ pub mod event_loop;
 #[allow(unsafe_code)]
 // wake slots and task cells: the argument heads `executor::wake` and `executor::task`
 mod executor;
+pub mod fs;
 pub mod future;
 pub mod io;
 pub mod net;

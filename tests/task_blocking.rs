@@ -348,37 +348,37 @@ fn the_drop_of_a_closure_may_hand_over_another() {
 fn many_outcomes_cost_one_wake_up_of_the_loop() {
     const JOBS: usize = 64;
     let _alone = alone();
-    let event_loop = loop_of(4);
+    let event_loop = loop_of(1);
     let done = Rc::new(Cell::new(0));
-    let finished = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&finished);
+    let (go, wait) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
     let own = Rc::clone(&done);
     let setup = event_loop.spawn(async move {
+        spawn_blocking(move || wait.recv()).detach();
         for _ in 0..JOBS {
-            let (done, finished) = (Rc::clone(&own), Arc::clone(&count));
-            let job = spawn_blocking(move || {
-                drop(finished);
-            });
+            let done = Rc::clone(&own);
+            let job = spawn_blocking(|| ());
             monoloop::spawn(async move {
                 job.await.unwrap();
                 done.set(done.get() + 1);
             })
             .detach();
         }
+        spawn_blocking(move || tell.send(()).unwrap()).detach();
     });
-    // One turn spawns, further ones begin to wait; the jobs end meanwhile.
+    // One turn spawns, further ones begin to wait.
     while event_loop.turn(Some(Duration::ZERO)).unwrap() {}
-    assert!(setup.is_finished());
-    eventually(|| Arc::strong_count(&finished) == 1);
-    // The closures are dropped; the wakes of the last ones may be a moment away.
-    thread::sleep(MOMENT);
+    assert!(setup.is_finished() && done.get() == 0);
+    go.send(()).unwrap();
+    // The one thread has woken all the others before it tells.
+    told.recv().unwrap();
     let mut turns = 0;
     while done.get() < JOBS {
         // Not for ever: a turn waits after it has polled.
         event_loop.turn(Some(Duration::ZERO)).unwrap();
         turns += 1;
     }
-    assert!(turns <= 3, "{turns} turns");
+    assert!(turns <= 2, "{turns} turns");
 }
 
 #[test]

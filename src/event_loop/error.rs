@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::context;
+use super::handle::Handle;
 use crate::executor::task::{Kind, Payload, Seed, TaskRef, discard};
 use crate::executor::{Incident, Lost, TaskInfo, TaskPanic, TaskState, panic_message};
 
@@ -206,6 +207,14 @@ pub(crate) fn report_panic(payload: Payload) {
         Some(task) => Incident::Task(TaskPanic { task, payload }),
         None => Incident::Waker(payload),
     });
+}
+
+/// Has the hook of a loop told that data was lost; prints it if there is no loop. On any thread.
+pub(crate) fn report_loss(handle: Option<&Handle>, lost: Lost) {
+    match handle {
+        Some(handle) => handle.report_loss(lost),
+        None => report_incident(None, Incident::Lost(lost)),
+    }
 }
 
 /// Reports what came to light on this thread; on stderr where no loop is current.

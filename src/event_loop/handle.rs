@@ -314,7 +314,7 @@ impl Handle {
     }
 
     /// Has the error hook told that data was lost.
-    pub(crate) fn report_loss(&self, lost: Lost) {
+    pub(super) fn report_loss(&self, lost: Lost) {
         self.remote.report(move || Incident::Lost(lost));
     }
 

@@ -62,7 +62,7 @@ pub use shutdown::ShutdownReport;
 use self::context::Entered;
 pub(crate) use self::core::Core;
 pub(crate) use self::ending::Adopted;
-pub(crate) use self::error::{report_failure, report_panic};
+pub(crate) use self::error::{report_failure, report_loss, report_panic};
 use crate::executor::JoinHandle;
 use crate::executor::task::{Outcome, RawJoin};
 use crate::time::Sleep;

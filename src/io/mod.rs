@@ -23,7 +23,11 @@
 //! # }
 //! ```
 
+pub(crate) mod outbox;
 mod registered;
+
+#[doc(no_inline)]
+pub use std::io::SeekFrom;
 
 #[doc(no_inline)]
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
