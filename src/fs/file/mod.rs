@@ -190,8 +190,7 @@ impl File {
     }
 
     async fn try_clone_std(&mut self) -> io::Result<std::fs::File> {
-        poll_fn(|cx| self.poll_idle(cx)).await?;
-        self.give_up_ahead();
+        self.settle_reads().await?;
         let shared = Arc::clone(self.shared());
         let run = move || shared.written(std::fs::File::try_clone);
         Operation::new("File::try_clone", self.location, run).await
@@ -221,14 +220,19 @@ impl File {
 
     /// Makes the file so long: cuts it, or fills it up with zeros. The position stays.
     ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before its work has begun, nothing has happened; later, it is done.
+    ///
     /// # Errors
     ///
     /// That of a write that was not told before, and what the operating system says.
     #[doc(alias = "truncate")]
-    #[track_caller]
-    pub fn set_len(&mut self, len: u64) -> Operation<()> {
-        self.give_up_ahead();
-        self.operation("File::set_len", move |shared| shared.written(|file| file.set_len(len)))
+    pub async fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.settle_reads().await?;
+        let shared = Arc::clone(self.shared());
+        let run = move || shared.written(|file| file.set_len(len));
+        Operation::new("File::set_len", self.location, run).await
     }
 
     /// Gives the file's length, times and permissions, after what was written.
@@ -258,6 +262,13 @@ impl File {
 
     fn shared(&self) -> &Arc<Shared> {
         &self.owner.0
+    }
+
+    /// Has the next job find the file at the user's position, with nothing read ahead.
+    async fn settle_reads(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_idle(cx)).await?;
+        self.give_up_ahead();
+        Ok(())
     }
 
     /// Waits for what a dropped future had begun.
