@@ -298,6 +298,7 @@ impl EventLoop {
     /// 3. The loop runs until the clean-ups that were [`defer`](crate::task::defer())red are through, or the limit is up.
     /// 4. Blocking jobs that have not begun are dropped, except those that write buffered data of files. Those that run
     ///    are waited for, in real time, for as long as the limit allows; the threads of the others are left behind.
+    ///    Then the standard streams are waited for, if something was written to them on this loop.
     /// 5. Clean-ups that are not through are dropped and reported, and what is left besides.
     ///
     /// # Panics

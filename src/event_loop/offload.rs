@@ -1,6 +1,6 @@
 //! A loop's threads for blocking work.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::panic::Location;
 use std::sync::Arc;
@@ -11,17 +11,20 @@ use super::handle::{Handle, Remote};
 use crate::blocking::{Config, Guard, Hook, Join, Left, Pool};
 use crate::executor::Incident;
 use crate::executor::task::{Kind, Payload, Seed};
+use crate::io::stdio;
 
 /// Part of a [`Core`]: its pool, made when the first job comes.
 #[derive(Debug)]
 pub(super) struct Offload {
     config: Config,
     pool: OnceCell<Pool>,
+    /// Something was written to a standard stream.
+    has_output: Cell<bool>,
 }
 
 impl Offload {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, pool: OnceCell::new() }
+        Self { config, pool: OnceCell::new(), has_output: Cell::new(false) }
     }
 
     /// Ends the pool; waits for at most `limit`.
@@ -53,12 +56,29 @@ impl Core {
             Pool::new(self.offload.config.clone(), Arc::clone(&self.remote) as Arc<dyn Hook>)
         });
         let seed = self.executor.seed_of(Kind::Task, location);
-        // It costs a wake-up per job, and only a virtual clock asks for it.
-        let guard = self
-            .clock
-            .is_virtual()
-            .then(|| Box::new(Handle::new(Arc::clone(&self.remote)).work_guard()) as Guard);
+        let guard = self.work_guard();
         pool.submit(run, seed, stays, guard)
+    }
+}
+
+impl Core {
+    /// Holds a virtual clock. It costs a wake-up per job, and the real one does not ask for it.
+    pub(crate) fn work_guard(&self) -> Option<Guard> {
+        let handle = || Handle::new(Arc::clone(&self.remote));
+        self.clock.is_virtual().then(|| Box::new(handle().work_guard()) as Guard)
+    }
+
+    /// Something was written to a standard stream: the end of the loop waits for it.
+    pub(crate) fn will_have_output(&self) {
+        self.offload.has_output.set(true);
+    }
+
+    /// Waits until what was written to standard streams is through; waits for at most `limit`.
+    pub(super) fn finish_output(&self, limit: Duration) {
+        if self.offload.has_output.take() {
+            let lost = stdio::finish(Instant::now().checked_add(limit));
+            lost.for_each(|lost| self.executor.shared().report(Incident::Lost(lost)));
+        }
     }
 }
 

@@ -82,6 +82,7 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
     turn_until(core, left(), || core.ending.cleanups() == 0);
     let jobs = core.offload.close(limit.saturating_sub(begin.elapsed()));
     report.note_jobs(core, &jobs);
+    core.finish_output(limit.saturating_sub(begin.elapsed()));
     core.ending.stop_adopting();
     let last = core.executor.end_all(|_| true, is_overdue, |task| report.note(core, task));
     core.remote.tell_last(core);

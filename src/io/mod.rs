@@ -25,6 +25,7 @@
 
 pub(crate) mod outbox;
 mod registered;
+pub(crate) mod stdio;
 
 #[doc(no_inline)]
 pub use std::io::SeekFrom;
@@ -38,3 +39,4 @@ pub use futures_lite::io::{
 
 pub(crate) use crate::reactor::Direction;
 pub(crate) use registered::Registered;
+pub use stdio::{NextLine, Stderr, Stdin, Stdout, stderr, stdin, stdout};

@@ -111,6 +111,11 @@ impl Outbox {
         })
     }
 
+    /// Waits until all is written, or lost.
+    pub(crate) fn poll_idle(&self, cx: &Context<'_>) -> Poll<()> {
+        self.poll_state(cx, |state| if state.is_empty() { Poll::Ready(()) } else { Poll::Pending })
+    }
+
     fn poll_state<T>(
         &self,
         cx: &Context<'_>,
