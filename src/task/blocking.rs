@@ -17,7 +17,7 @@ use crate::event_loop::{Core, context};
 /// [`Builder::blocking_threads`](crate::Builder::blocking_threads) of them, and ended after
 /// [`Builder::blocking_keep_alive`](crate::Builder::blocking_keep_alive) without work. Jobs begin in the order in which
 /// they were handed over. The queue has no limit: who may hand over more than fits into memory takes a
-/// [`Semaphore`](crate::sync::semaphore::Semaphore).
+/// [`Semaphore`](crate::sync::Semaphore).
 ///
 /// A job that has begun is never interrupted: there is no way to stop a thread. What may take long looks at a flag of its
 /// own now and then.
