@@ -6,7 +6,7 @@ use std::marker::PhantomPinned;
 use std::rc::Rc;
 
 use monoloop::sync::{broadcast, mpsc, oneshot, queue, remote, watch};
-use monoloop::{future, net, sync, task, time};
+use monoloop::{fs, future, io, net, sync, task, time};
 
 /// Neither `Send` nor `Sync`.
 type Local = Rc<()>;
@@ -361,6 +361,24 @@ fn errors_of_channels_are_as_what_they_give_back() {
 
 /// The futures of `async fn`s have no names.
 #[test]
+fn files_and_standard_streams_may_move() {
+    check(&[
+        (traits_of!(fs::File), [YES, YES, YES]),
+        (traits_of!(fs::OpenOptions), [YES, YES, YES]),
+        // Its closure need not be `Sync`.
+        (traits_of!(fs::Operation<u8>), [YES, NO, YES]),
+        (traits_of!(fs::Operation<Pinned>), [YES, NO, YES]),
+        (traits_of!(fs::ReadDir), [YES, NO, YES]),
+        (traits_of!(fs::DirEntry), [YES, YES, YES]),
+        (traits_of!(fs::TempDir), [YES, YES, YES]),
+        (traits_of!(io::Stdin), [YES, YES, YES]),
+        (traits_of!(io::NextLine<'static>), [YES, YES, YES]),
+        (traits_of!(io::Stdout), [YES, YES, YES]),
+        (traits_of!(io::Stderr), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
 fn futures_of_functions_are_send() {
     fn is_send<F: Send>(_: fn() -> F) {}
     fn stream() -> net::TcpStream {
@@ -376,6 +394,12 @@ fn futures_of_functions_are_send() {
         let mut stream = stream();
         stream.write_all(b"x").await?;
         stream.read_exact(&mut [0]).await
+    });
+    is_send(|| fs::read("x"));
+    is_send(|| async {
+        let mut file = fs::File::open("x").await?;
+        file.set_len(1).await?;
+        file.try_clone().await?.into_std().await
     });
     is_send(|| time::advance(std::time::Duration::ZERO));
     is_send(|| async {

@@ -407,6 +407,33 @@ fn what_has_no_position_is_read_and_written_independently() {
 }
 
 #[test]
+fn a_waker_that_panics_harms_no_bytes() {
+    let _clean = no_leftovers();
+    let scratch = Scratch::new("grumpy");
+    let (event_loop, log) = reporting_loop();
+    let path = scratch.with(b"");
+    event_loop.run(async {
+        let mut file = File::create(&path).await.unwrap();
+        let grumpy = Waker::from(std::sync::Arc::new(common::Grumpy));
+        let mut cx = Context::from_waker(&grumpy);
+        // Until it has to wait, which it does unless the thread is quicker.
+        let mut written = 0;
+        while written < 64 * BEHIND {
+            match Pin::new(&mut file).poll_write(&mut cx, &[1; BEHIND]) {
+                Poll::Ready(len) => written += len.unwrap(),
+                Poll::Pending => break,
+            }
+        }
+        file.flush().await.unwrap();
+        file.write_all(b"on").await.unwrap();
+        file.flush().await.unwrap();
+        assert_eq!(file.metadata().await.unwrap().len(), written as u64 + 2);
+    });
+    event_loop.shutdown();
+    assert!(log.take().iter().all(|line| line.contains("not now")));
+}
+
+#[test]
 fn a_virtual_clock_waits_for_files() {
     let _clean = no_leftovers();
     let scratch = Scratch::new("virtual");

@@ -275,3 +275,6 @@ impl fmt::Debug for Pool {
         self.shared.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests;

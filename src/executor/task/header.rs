@@ -89,6 +89,14 @@ impl Seed {
     pub(crate) fn location(&self) -> &'static Location<'static> {
         self.location
     }
+
+    /// For unit tests without a loop.
+    #[cfg(test)]
+    #[track_caller]
+    pub(crate) fn of_test() -> Self {
+        let location = Location::caller();
+        Self { id: 1, parent: 0, location, spawned: 0, kind: Kind::Task }
+    }
 }
 
 /// What a task is for.
