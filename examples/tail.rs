@@ -72,7 +72,9 @@ fn main() -> ExitCode {
 }
 
 fn follow_until_interrupted(path: &str, lines: usize) -> io::Result<()> {
-    let event_loop = EventLoop::builder().on_ctrl_c(OnCtrlC::Interrupt).build()?;
+    // There is nothing to clean up: no grace.
+    let event_loop =
+        EventLoop::builder().on_ctrl_c(OnCtrlC::Interrupt).grace(Duration::ZERO).build()?;
     match event_loop.run_interruptible(async { tail(path.into(), lines, &mut stdout()).await }) {
         Ok(outcome) => outcome,
         Err(_ctrl_c) => Ok(()),
