@@ -13,6 +13,7 @@ pub mod fs;
 pub mod future;
 pub mod io;
 pub mod net;
+pub mod protocol;
 mod reactor;
 pub mod sync;
 pub mod task;
@@ -22,7 +23,8 @@ mod timer;
 #[doc(inline)]
 pub use event_loop::{
     Builder, CallHandle, ErrorReport, EventLoop, Handle, Interrupted, LoopClosed, OnCtrlC,
-    RemoteJoin, RemoteJoinError, ShutdownReport, WorkGuard, call_at, call_later, call_soon, run,
+    RemoteJoin, RemoteJoinError, ShutdownReport, WorkGuard, Worker, WorkerError, Workers,
+    WorkersBuilder, call_at, call_later, call_soon, run, workers,
 };
 #[cfg(feature = "macros")]
 pub use monoloop_macros::{main, test};

@@ -19,6 +19,7 @@ use super::pace::Pace;
 use crate::blocking;
 use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Reporter};
+use crate::net::Lookups;
 use crate::reactor::{Reactor, SourceKey, Wait};
 use crate::timer::{Key as TimerKey, Wheel};
 
@@ -39,6 +40,7 @@ pub(super) struct Config {
     pub(super) on_ctrl_c: OnCtrlC,
     pub(super) on_error: Option<Rc<ErrorHook>>,
     pub(super) blocking: blocking::Config,
+    pub(super) lookups: Lookups,
 }
 
 /// The parts of one loop. Reached through [`context`](super::context) while the loop runs.
@@ -60,6 +62,7 @@ pub(crate) struct Core {
     slow_poll: Option<Duration>,
     pub(super) ending: Ending,
     pub(super) offload: Offload,
+    pub(crate) lookups: Lookups,
     /// How many panics were reported.
     panics: Rc<Cell<usize>>,
     /// No I/O came within the grace period, and none was asked for since.
@@ -102,6 +105,7 @@ impl Core {
             slow_poll: config.slow_poll,
             ending: Ending::new(),
             offload: Offload::new(config.blocking),
+            lookups: config.lookups,
             panics,
             io_is_quiet: Cell::new(false),
             short_timers: Cell::new(0),

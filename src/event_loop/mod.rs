@@ -42,6 +42,7 @@ mod offload;
 mod pace;
 mod remote_join;
 mod shutdown;
+mod workers;
 
 use std::fmt;
 use std::future::Future;
@@ -58,6 +59,7 @@ pub use handle::{Handle, LoopClosed, WorkGuard};
 pub use interrupt::{Interrupted, OnCtrlC};
 pub use remote_join::{RemoteJoin, RemoteJoinError};
 pub use shutdown::ShutdownReport;
+pub use workers::{Worker, WorkerError, Workers, WorkersBuilder, workers};
 
 use self::context::Entered;
 pub(crate) use self::core::Core;

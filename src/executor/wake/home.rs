@@ -146,13 +146,12 @@ impl Home {
     pub(super) unsafe fn schedule(&self, slot: &'static Slot) {
         // SAFETY: the caller's. A task's slot is in the queue at most once, and `grow` made room for all.
         unsafe {
-            match slot.mark.get() {
-                Mark::Task => {
-                    slot.mark.set(Mark::Queued);
-                    self.local.with(|local| local.ready.push_back(slot));
-                }
-                Mark::Child => self.schedule_child(slot),
-                Mark::Queued | Mark::Leaving | Mark::Deaf => {}
+            let mark = slot.mark.get();
+            if mark == Mark::Task {
+                slot.mark.set(Mark::Queued);
+                self.local.with(|local| local.ready.push_back(slot));
+            } else if mark == Mark::Child {
+                self.schedule_child(slot);
             }
         }
     }
@@ -163,6 +162,8 @@ impl Home {
     /// # Safety
     ///
     /// As for [`schedule`](Self::schedule), and the mark is [`Mark::Child`].
+    // Not inlined, so that the way of a task's wake is a leaf and needs no frame.
+    #[inline(never)]
     unsafe fn schedule_child(&self, mut slot: &'static Slot) {
         // SAFETY: the caller's; a parent's slot is of the same home (`Kin::set_parent`).
         unsafe {
