@@ -171,7 +171,7 @@ fn written_bytes_get_there_without_a_flush() {
     });
 }
 
-// BUGCLASSES 47: a writer whose disk does not keep up holds no more than it says.
+// Memory is bounded: a writer whose disk does not keep up holds no more than it says.
 #[test]
 fn a_write_waits_when_enough_bytes_are_on_their_way() {
     let _clean = no_leftovers();

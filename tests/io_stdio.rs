@@ -102,7 +102,7 @@ fn lines_are_read_and_answered_as_they_come() {
     wait(&mut child);
 }
 
-// BUGCLASSES 40: tokio's runtime waits at its end for a read of stdin.
+// tokio #1923: a runtime waits at its end for a read of stdin.
 #[test]
 fn a_read_that_waits_does_not_hold_up_the_exit() {
     let mut child = child("a_read_that_waits_does_not_hold_up_the_exit", || {
@@ -194,7 +194,7 @@ fn a_reader_that_does_not_read_holds_up_the_exit_no_longer_than_the_limit() {
             EventLoop::builder().shutdown_limit(Duration::from_millis(50)).build().unwrap();
         event_loop.run(async {
             let mut output = stdout();
-            // BUGCLASSES 47: it is a pipe of 64 KiB, and the stream takes no more than it says.
+            // Memory is bounded: it is a pipe of 64 KiB, and the stream takes no more than it says.
             let mut taken = 0;
             let flood = async {
                 loop {
@@ -212,7 +212,7 @@ fn a_reader_that_does_not_read_holds_up_the_exit_no_longer_than_the_limit() {
     assert!(child.wait().unwrap().success());
 }
 
-// BUGCLASSES 43: a peer that is gone is an error and no signal.
+// A peer that is gone is an error and no signal.
 #[test]
 fn a_pipe_that_nobody_reads_is_an_error() {
     let mut child = child("a_pipe_that_nobody_reads_is_an_error", || {
@@ -232,7 +232,7 @@ fn a_pipe_that_nobody_reads_is_an_error() {
     assert_eq!(child.wait().unwrap().code(), Some(7));
 }
 
-// ASYNCIO: connect_read_pipe(sys.stdin) leaves the terminal non-blocking for everybody else.
+// asyncio's connect_read_pipe(sys.stdin) leaves the terminal non-blocking for everybody else.
 #[test]
 fn the_descriptors_stay_blocking() {
     let mut child = child("the_descriptors_stay_blocking", || {

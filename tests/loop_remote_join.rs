@@ -128,7 +128,7 @@ fn a_panic_whose_handle_is_dropped_later_is_reported_once() {
     assert!(reports[0].contains("unread"), "{reports:?}");
 }
 
-// ASYNCIO: `future.result()` on the loop's own thread waits for itself, silently.
+// asyncio's `future.result()` on the loop's own thread waits for itself, silently.
 #[test]
 fn waiting_on_the_loops_own_thread_panics() {
     let _alone = alone();

@@ -442,7 +442,7 @@ fn a_handle_asked_again_panics() {
     assert!(text.contains("after it gave its outcome"), "{text}");
 }
 
-// BUGCLASSES: a pool that hangs the shutdown.
+// tokio #1923: a pool that hangs the shutdown.
 #[test]
 fn a_stuck_job_is_named_and_left_behind() {
     let _alone = alone();
@@ -489,7 +489,7 @@ fn a_stuck_job_is_named_and_left_behind() {
     assert_no_threads();
 }
 
-// BUGCLASSES: a result that comes after the loop is gone.
+// A result that comes after the loop is gone.
 #[test]
 fn the_outcome_of_a_stuck_job_can_be_awaited_after_its_loop() {
     let _alone = alone();

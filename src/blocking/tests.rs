@@ -30,7 +30,7 @@ fn wait<T>(join: &Join<T>) -> T {
     }
 }
 
-// BUGCLASSES 42: a child made by `fork` has the pool, and none of its threads.
+// A child made by `fork` has the pool, and none of its threads.
 #[test]
 fn in_another_process_nobody_waits_for_threads() {
     let mut pool = pool(1);
@@ -52,7 +52,7 @@ fn in_another_process_nobody_waits_for_threads() {
     assert!(pool.close(None).stuck.is_empty());
 }
 
-// BUGCLASSES 49: one job, one thread that wakes.
+// No thundering herd: one job, one thread that wakes.
 #[test]
 fn a_job_wakes_one_thread() {
     const THREADS: usize = 4;
