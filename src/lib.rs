@@ -13,8 +13,12 @@ pub mod fs;
 pub mod future;
 pub mod io;
 pub mod net;
+#[cfg(unix)]
+pub mod process;
 pub mod protocol;
 mod reactor;
+#[cfg(unix)]
+pub mod signal;
 pub mod sync;
 pub mod task;
 pub mod time;

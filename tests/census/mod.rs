@@ -62,7 +62,7 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Holds off the other tests of the file, and asserts at its end that the process has what it had before.
+/// Holds off the other tests of the file, and asserts at its end that the process has what it had before. What is
 /// kept for good after a first use (the pipe of signals) was there then.
 pub struct Leftovers {
     before: Census,
@@ -72,6 +72,9 @@ pub struct Leftovers {
 pub fn no_leftovers() -> Leftovers {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    monoloop::run(async {
+        drop(monoloop::signal::signal(monoloop::signal::SignalKind::WINDOW_CHANGE).unwrap());
+    });
     Leftovers { before: Census::take(), _alone: alone }
 }
 
