@@ -11,7 +11,12 @@ mod executor;
 pub mod future;
 pub mod io;
 pub mod net;
+#[cfg(unix)]
+pub mod process;
+pub mod protocol;
 mod reactor;
+#[cfg(unix)]
+pub mod signal;
 pub mod sync;
 pub mod task;
 pub mod time;
@@ -20,7 +25,8 @@ mod timer;
 #[doc(inline)]
 pub use event_loop::{
     Builder, CallHandle, ErrorReport, EventLoop, Handle, Interrupted, LoopClosed, OnCtrlC,
-    ShutdownReport, WorkGuard, call_at, call_later, call_soon, run,
+    ShutdownReport, WorkGuard, Worker, WorkerError, Workers, WorkersBuilder, call_at, call_later,
+    call_soon, run, workers,
 };
 #[cfg(feature = "macros")]
 pub use monoloop_macros::{main, test};

@@ -17,6 +17,7 @@ use super::interrupt::OnCtrlC;
 use super::pace::Pace;
 use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Reporter};
+use crate::net::Lookups;
 use crate::reactor::{Reactor, SourceKey, Wait};
 use crate::timer::{Key as TimerKey, Wheel};
 
@@ -36,6 +37,7 @@ pub(super) struct Config {
     pub(super) slow_poll: Option<Duration>,
     pub(super) on_ctrl_c: OnCtrlC,
     pub(super) on_error: Option<Rc<ErrorHook>>,
+    pub(super) lookups: Lookups,
 }
 
 /// The parts of one loop. Reached through [`context`](super::context) while the loop runs.
@@ -56,22 +58,22 @@ pub(crate) struct Core {
     /// Polls that take so long are reported. `None`: polls are not timed.
     slow_poll: Option<Duration>,
     pub(super) ending: Ending,
+    pub(crate) lookups: Lookups,
     /// How many panics were reported.
     panics: Rc<Cell<usize>>,
     /// No I/O came within the grace period, and none was asked for since.
     io_is_quiet: Cell<bool>,
     /// Sleeps in the wheel that are short, and so must end on time.
     short_timers: Cell<usize>,
+    /// A task of the loop's own waits for signals.
+    #[cfg(unix)]
+    pub(crate) serves_signals: Cell<bool>,
     /// What made this loop current last, and where that was called.
     entered_by: Cell<(&'static str, &'static Location<'static>)>,
 }
 
 impl Core {
     pub(super) fn new(config: Config) -> io::Result<Rc<Self>> {
-        let ctrl_c = match config.on_ctrl_c {
-            OnCtrlC::Interrupt if !config.virtual_time => Some(ctrl_c::listen()?),
-            _ => None,
-        };
         let clock = Clock::new(config.virtual_time);
         let reactor = Reactor::new()?;
         let panics = Rc::new(Cell::new(0));
@@ -81,10 +83,7 @@ impl Core {
         let remote = Arc::new(Remote::new(executor.loop_id()));
         let control = executor.spawn_control(serve_remote(Arc::clone(&remote)));
         remote.set_control(control);
-        if let Some(ctrl_c) = ctrl_c {
-            executor.spawn_internal(ctrl_c::serve(ctrl_c));
-        }
-        Ok(Rc::new(Self {
+        let core = Rc::new(Self {
             executor,
             reactor,
             clock,
@@ -97,11 +96,18 @@ impl Core {
             grace: config.grace,
             slow_poll: config.slow_poll,
             ending: Ending::new(),
+            lookups: config.lookups,
             panics,
             io_is_quiet: Cell::new(false),
             short_timers: Cell::new(0),
+            #[cfg(unix)]
+            serves_signals: Cell::new(false),
             entered_by: Cell::new(("nothing", Location::caller())),
-        }))
+        });
+        if config.on_ctrl_c == OnCtrlC::Interrupt && !config.virtual_time {
+            ctrl_c::serve_in(&core)?;
+        }
+        Ok(core)
     }
 
     pub(super) fn set_entered_by(&self, what: &'static str, location: &'static Location<'static>) {
