@@ -37,3 +37,9 @@ pub use task::{AbortHandle, JoinError, JoinHandle, spawn, yield_now};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guides' examples, as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-asyncio.md")]
+#[doc = include_str!("../docs/from-tokio.md")]
+struct Guides;

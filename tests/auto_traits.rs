@@ -104,8 +104,8 @@ fn structure_stays_on_its_thread() {
         (traits_of!(task::GroupHandle<Pinned>), [NO, NO, YES]),
         (traits_of!(task::Ready<u8>), [NO, NO, YES]),
         (traits_of!(task::Scope<'static>), [NO, NO, YES]),
-        (traits_of!(task::ScopeHandle<u8>), [NO, NO, YES]),
-        (traits_of!(task::ScopeHandle<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::ScopeHandle<'static, u8>), [NO, NO, YES]),
+        (traits_of!(task::ScopeHandle<'static, Pinned>), [NO, NO, YES]),
         (traits_of!(task::JoinSet<u8>), [NO, NO, YES]),
         (traits_of!(task::JoinSet<Pinned>), [NO, NO, YES]),
         (traits_of!(task::CancelToken), [NO, NO, YES]),
@@ -477,7 +477,6 @@ fn byte_streams_are_as_what_they_read_and_write() {
         (traits_of!(io::QueueFull), [YES, YES, YES]),
         // They share a queue with a task.
         (traits_of!(io::StreamWriter), [NO, NO, YES]),
-        (traits_of!(net::StreamServer), [NO, NO, YES]),
         (traits_of!(protocol::Transport), [NO, NO, YES]),
         (traits_of!(protocol::DatagramTransport), [NO, NO, YES]),
         (traits_of!(protocol::AfterEof), [YES, YES, YES]),

@@ -461,7 +461,7 @@ impl Core {
                 TimerKey::from_bits(key).into_iter().for_each(|key| self.remove_timer(key));
             }
             Release::Source(key) => self.reactor.forget(SourceKey::from_bits(key)),
-            Release::Family(kin) => kin.dissolve(),
+            Release::Family(kin) => kin.dissolve(u32::MAX),
         }
     }
 }
