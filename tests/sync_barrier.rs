@@ -8,10 +8,10 @@ use std::task::{Poll, Waker};
 
 use common::{Counter, panic_of, virtual_loop};
 use monoloop::sync::Barrier;
-use sync_common::{now, poll, waiting};
+use sync_common::{for_ever, now, poll, waiting};
 
 fn leaked(parties: usize) -> &'static Barrier {
-    Box::leak(Box::new(Barrier::new(parties)))
+    for_ever(Barrier::new(parties))
 }
 
 #[test]

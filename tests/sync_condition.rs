@@ -8,12 +8,12 @@ use std::task::{Poll, Waker};
 
 use common::{Counter, Log, virtual_loop};
 use monoloop::sync::{Condition, Mutex, MutexGuard};
-use sync_common::{Boxed, now, poll, waiting};
+use sync_common::{Boxed, for_ever, now, poll, waiting};
 
 type Guard = MutexGuard<'static, u32>;
 
 fn leaked() -> (&'static Mutex<u32>, &'static Condition) {
-    (Box::leak(Box::new(Mutex::new(0))), Box::leak(Box::new(Condition::new())))
+    (for_ever(Mutex::new(0)), for_ever(Condition::new()))
 }
 
 /// Locks and waits.

@@ -9,10 +9,10 @@ use std::task::Waker;
 
 use common::{Counter, Grumpy, Log, panic_of, virtual_loop};
 use monoloop::sync::Event;
-use sync_common::{now, poll, waiting};
+use sync_common::{for_ever, now, poll, waiting};
 
 fn leaked() -> &'static Event {
-    Box::leak(Box::new(Event::new()))
+    for_ever(Event::new())
 }
 
 #[test]

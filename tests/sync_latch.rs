@@ -7,11 +7,11 @@ use std::task::Waker;
 
 use common::{Counter, virtual_loop};
 use monoloop::sync::{Latch, WaitGroup};
-use sync_common::{now, poll, waiting};
+use sync_common::{for_ever, now, poll, waiting};
 
 #[test]
 fn a_latch_opens_at_zero_for_good() {
-    let latch: &Latch = Box::leak(Box::new(Latch::new(3)));
+    let latch: &Latch = for_ever(Latch::new(3));
     let (counter, waker) = Counter::new();
     let mut waiter = waiting(latch.wait(), &waker);
     latch.count_down_by(2);
@@ -25,14 +25,14 @@ fn a_latch_opens_at_zero_for_good() {
 
 #[test]
 fn a_dropped_arrival_has_arrived() {
-    let latch: &Latch = Box::leak(Box::new(Latch::new(2)));
+    let latch: &Latch = for_ever(Latch::new(2));
     drop(waiting(latch.arrive_and_wait(), Waker::noop()));
     assert_eq!(latch.count(), 1);
 }
 
 #[test]
 fn a_group_is_over_when_the_last_token_goes() {
-    let group: &WaitGroup = Box::leak(Box::new(WaitGroup::new()));
+    let group: &WaitGroup = for_ever(WaitGroup::new());
     now(group.wait());
     let first = group.token();
     let second = first.clone();

@@ -16,7 +16,7 @@ use std::task::{Poll, Waker};
 
 use common::{Random, many};
 use monoloop::sync::{Mutex, RwLock, Semaphore};
-use sync_common::{Boxed, bell, explore, poll, tolerate};
+use sync_common::{Boxed, bell, explore, for_ever, poll, tolerate};
 
 const ACTORS: usize = 10;
 
@@ -261,15 +261,15 @@ fn model<R: Resource>(make: impl Fn() -> R) {
 
 #[test]
 fn mutexes_do_what_the_model_says() {
-    model(|| &*Box::leak(Box::new(Mutex::new(()))));
+    model(|| for_ever(Mutex::new(())));
 }
 
 #[test]
 fn read_write_locks_do_what_the_model_says() {
-    model(|| &*Box::leak(Box::new(RwLock::new(()))));
+    model(|| for_ever(RwLock::new(())));
 }
 
 #[test]
 fn semaphores_do_what_the_model_says() {
-    model(|| &*Box::leak(Box::new(Rc::new(Semaphore::new(4)))));
+    model(|| for_ever(Rc::new(Semaphore::new(4))));
 }

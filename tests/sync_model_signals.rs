@@ -15,7 +15,7 @@ use std::task::Poll;
 
 use common::{Random, many};
 use monoloop::sync::{Barrier, Condition, Event, Mutex, Notify, OnceCell};
-use sync_common::{Boxed, bell, explore, poll, tolerate};
+use sync_common::{Boxed, bell, explore, for_ever, poll, tolerate};
 
 const ACTORS: usize = 8;
 
@@ -149,10 +149,6 @@ fn model<S: Subject>(steps: usize, make: impl Fn() -> S) {
     );
 }
 
-fn leak<T>(value: T) -> &'static T {
-    Box::leak(Box::new(value))
-}
-
 struct Events {
     real: &'static Event,
     is_set: Cell<bool>,
@@ -192,7 +188,10 @@ impl Subject for Events {
 
 #[test]
 fn events_do_what_the_model_says() {
-    model(many(40_000, 1_000_000), || Events { real: leak(Event::new()), is_set: Cell::default() });
+    model(many(40_000, 1_000_000), || Events {
+        real: for_ever(Event::new()),
+        is_set: Cell::default(),
+    });
 }
 
 struct Notifications {
@@ -256,7 +255,7 @@ impl Subject for Notifications {
 #[test]
 fn notifications_do_what_the_model_says() {
     model(many(40_000, 1_000_000), || Notifications {
-        real: leak(Notify::new()),
+        real: for_ever(Notify::new()),
         has_permit: Cell::default(),
     });
 }
@@ -309,8 +308,8 @@ impl Subject for Conditions {
 #[test]
 fn conditions_do_what_the_model_says() {
     model(many(40_000, 1_000_000), || Conditions {
-        mutex: leak(Mutex::new(())),
-        real: leak(Condition::new()),
+        mutex: for_ever(Mutex::new(())),
+        real: for_ever(Condition::new()),
     });
 }
 
@@ -368,7 +367,7 @@ impl Subject for Barriers {
 #[test]
 fn barriers_do_what_the_model_says() {
     model(many(40_000, 1_000_000), || Barriers {
-        real: leak(Barrier::new(4)),
+        real: for_ever(Barrier::new(4)),
         is_broken: Cell::default(),
     });
 }

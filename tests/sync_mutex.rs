@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 
 use common::{Counter, Grumpy, Log, panic_of, quiet_panic, virtual_loop};
 use monoloop::sync::{MappedMutexGuard, Mutex, MutexGuard};
-use sync_common::{Boxed, now, poll, waiting};
+use sync_common::{Boxed, for_ever, now, poll, waiting};
 
 /// Waits for the lock and gives the guard of a leaked mutex.
 fn lock(mutex: &'static Mutex<u32>, waker: &Waker) -> Boxed<MutexGuard<'static, u32>> {
@@ -16,7 +16,7 @@ fn lock(mutex: &'static Mutex<u32>, waker: &Waker) -> Boxed<MutexGuard<'static, 
 }
 
 fn leaked() -> &'static Mutex<u32> {
-    Box::leak(Box::new(Mutex::new(0)))
+    for_ever(Mutex::new(0))
 }
 
 #[test]

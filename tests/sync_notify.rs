@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker};
 
 use common::Counter;
 use monoloop::sync::Notify;
-use sync_common::{now, poll, waiting};
+use sync_common::{for_ever, now, poll, waiting};
 
 fn leaked() -> &'static Notify {
-    Box::leak(Box::new(Notify::new()))
+    for_ever(Notify::new())
 }
 
 #[test]

@@ -10,10 +10,10 @@ use std::task::{Poll, Waker};
 
 use common::{Counter, Doorbell, panic_of, quiet_panic};
 use monoloop::sync::{LazyCell, OnceCell};
-use sync_common::{now, poll, waiting};
+use sync_common::{for_ever, now, poll, waiting};
 
 fn leaked() -> &'static OnceCell<u32> {
-    Box::leak(Box::new(OnceCell::new()))
+    for_ever(OnceCell::new())
 }
 
 #[test]
@@ -95,10 +95,10 @@ fn a_taken_value_can_be_made_again() {
 fn the_next_goes_on_where_the_first_stopped() {
     let polls = Rc::new(Cell::new(0));
     let counted = Rc::clone(&polls);
-    let lazy: &LazyCell<_, _> = Box::leak(Box::new(LazyCell::new(poll_fn(move |_| {
+    let lazy: &LazyCell<_, _> = for_ever(LazyCell::new(poll_fn(move |_| {
         counted.set(counted.get() + 1);
         if counted.get() < 3 { Poll::Pending } else { Poll::Ready("made") }
-    }))));
+    })));
     let first = waiting(lazy.force(), Waker::noop());
     let (counter, waker) = Counter::new();
     let mut second = waiting(lazy.force(), &waker);

@@ -7,10 +7,10 @@ use std::task::{Poll, Waker};
 
 use common::Counter;
 use monoloop::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-use sync_common::{now, poll, waiting};
+use sync_common::{for_ever, now, poll, waiting};
 
 fn leaked() -> &'static RwLock<u32> {
-    Box::leak(Box::new(RwLock::new(0)))
+    for_ever(RwLock::new(0))
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::task::{Poll, Waker};
 
 use common::{Counter, panic_of};
 use monoloop::sync::{Semaphore, TryAcquireError};
-use sync_common::{now, poll, waiting};
+use sync_common::{for_ever, now, poll, waiting};
 
 fn leaked(permits: usize) -> &'static Semaphore {
-    Box::leak(Box::new(Semaphore::new(permits)))
+    for_ever(Semaphore::new(permits))
 }
 
 #[test]

@@ -217,6 +217,11 @@ impl fmt::Debug for AbortHandle {
 /// });
 /// ```
 pub struct JoinError {
+    /// In a box: tasks seldom fail, and each `Result` of a join has room for one of these.
+    failure: Box<Failure>,
+}
+
+struct Failure {
     id: TaskId,
     name: Option<Box<str>>,
     location: &'static std::panic::Location<'static>,
@@ -226,33 +231,34 @@ pub struct JoinError {
 
 impl JoinError {
     fn new(task: &TaskRef, panic: Option<Payload>) -> Self {
-        Self {
+        let failure = Failure {
             id: TaskId::of(task),
             name: task.name().map(|name| Box::from(&*name)),
             location: task.location(),
             panic: panic.map(Mutex::new),
-        }
+        };
+        Self { failure: Box::new(failure) }
     }
 
     /// Returns whether the task was aborted, or dropped with its loop.
     #[doc(alias = "CancelledError")]
     pub fn is_cancelled(&self) -> bool {
-        self.panic.is_none()
+        self.failure.panic.is_none()
     }
 
     /// Returns whether the task panicked.
     pub fn is_panic(&self) -> bool {
-        self.panic.is_some()
+        self.failure.panic.is_some()
     }
 
     /// Returns the id of the task that failed.
     pub fn id(&self) -> TaskId {
-        self.id
+        self.failure.id
     }
 
     /// Returns the name of the task that failed.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.failure.name.as_deref()
     }
 
     /// Returns the panic's payload, for [`std::panic::resume_unwind`].
@@ -273,8 +279,8 @@ impl JoinError {
     /// # Errors
     ///
     /// The error itself, if the task did not panic.
-    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, Self> {
-        match self.panic {
+    pub fn try_into_panic(mut self) -> Result<Box<dyn Any + Send + 'static>, Self> {
+        match self.failure.panic.take() {
             Some(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
             None => Err(self),
         }
@@ -282,7 +288,7 @@ impl JoinError {
 
     /// What is known of the panic, as text.
     fn message(&self) -> Option<String> {
-        let payload = self.panic.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let payload = self.failure.panic.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         Some(panic_message(&**payload).to_owned())
     }
 }
@@ -300,11 +306,11 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {}", self.id)?;
+        write!(f, "task {}", self.id())?;
         if let Some(name) = self.name() {
             write!(f, " {name:?}")?;
         }
-        write!(f, " (spawned at {}) ", self.location)?;
+        write!(f, " (spawned at {}) ", self.failure.location)?;
         match self.message() {
             None => f.write_str("was cancelled"),
             Some(message) => write!(f, "panicked: {message}"),

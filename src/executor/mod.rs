@@ -196,7 +196,7 @@ impl Executor {
         vtable: &'static VTable,
         location: &'static Location<'static>,
     ) -> (Vacancy, bool) {
-        let (task, vacancy) = Vacancy::new(vtable, self.seed(location));
+        let (task, vacancy) = Vacancy::new(vtable, || self.seed(location));
         self.place(task);
         let is_refused = self.refusing.get();
         if is_refused {

@@ -195,26 +195,27 @@ impl Sleep {
     /// Polls; a deadline that is past is ready at once, without giving way first.
     #[inline]
     pub(crate) fn poll_elapsed(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let state = self.state;
-        match state {
-            State::Elapsed => return Poll::Ready(()),
+        match self.state {
+            State::Elapsed => Poll::Ready(()),
             State::New | State::Yielding => self.with_core("a `Sleep`", |this, core| {
                 if this.deadline <= core.executor.now() {
                     this.state = State::Elapsed;
-                } else {
-                    this.wait(core, WakeRef::new(cx.waker()));
+                    return Poll::Ready(());
                 }
+                this.wait(core, WakeRef::new(cx.waker()));
+                Poll::Pending
             }),
             State::Waiting(key) => self.with_core("a `Sleep`", |this, core| {
-                if !core.watch_timer(key, cx.waker()) {
-                    this.state = State::Elapsed;
-                    if this.is_short {
-                        core.count_short_timer(false);
-                    }
+                if core.watch_timer(key, cx.waker()) {
+                    return Poll::Pending;
                 }
+                this.state = State::Elapsed;
+                if this.is_short {
+                    core.count_short_timer(false);
+                }
+                Poll::Ready(())
             }),
         }
-        if self.state == State::Elapsed { Poll::Ready(()) } else { Poll::Pending }
     }
 
     #[inline]
@@ -230,15 +231,18 @@ impl Sleep {
     #[inline]
     fn with_core<R>(&mut self, what: &str, f: impl FnOnce(&mut Self, &Core) -> R) -> R {
         context::with(what, |core| {
-            assert!(
-                core.id() == self.owner,
-                "{what} of event loop {} was used on event loop {}",
-                self.owner,
-                core.id()
-            );
+            if core.id() != self.owner {
+                wrong_loop(what, self.owner, core.id());
+            }
             f(self, core)
         })
     }
+}
+
+#[cold]
+#[track_caller]
+fn wrong_loop(what: &str, owner: LoopId, current: LoopId) -> ! {
+    panic!("{what} of event loop {owner} was used on event loop {current}")
 }
 
 impl Future for Sleep {

@@ -6,11 +6,22 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::ptr;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::atomic::AtomicPtr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::common::{Random, quiet_panic};
+
+/// A value that lives as long as the process. A list holds it, so that no checker takes it for a leak.
+pub fn for_ever<T: 'static>(value: T) -> &'static T {
+    static KEPT: Mutex<Vec<AtomicPtr<()>>> = Mutex::new(Vec::new());
+    let value: &'static T = Box::leak(Box::new(value));
+    let kept = AtomicPtr::new(ptr::from_ref(value).cast_mut().cast());
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
+    value
+}
 
 /// A future that gives a boxed thing.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;

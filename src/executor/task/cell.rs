@@ -11,7 +11,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::header::{Header, Panic, Polled, Seed, State, VTable};
-use super::{Payload, discard, storage};
+use super::storage::{self, Block};
+use super::{Payload, discard};
 
 /// What a cell carries beside its future: `()`, or a [`Named`]. So tasks without a name pay nothing.
 pub(in crate::executor) trait Label {
@@ -59,18 +60,19 @@ union Stage<F: Future> {
 /// over before the borrow is.
 #[inline]
 pub(super) fn allocate<F: Future, L: Label>(future: F, label: L, seed: Seed) -> NonNull<Header> {
-    let header = reserve(vtable::<F, L>(), seed);
+    let header = reserve(vtable::<F, L>(), || seed);
     // SAFETY: a new cell of this type.
     unsafe { fill(header, future, label) };
     header
 }
 
-/// Makes a cell without its future and its label.
+/// Makes a cell without its future and its label. Asks for the seed when there is memory, so that it need not be
+/// kept over a call of the allocator.
 #[inline]
-pub(super) fn reserve(vtable: &'static VTable, seed: Seed) -> NonNull<Header> {
-    let header = storage::allocate(vtable.layout).cast::<Header>();
+pub(super) fn reserve(vtable: &'static VTable, seed: impl FnOnce() -> Seed) -> NonNull<Header> {
+    let header = storage::allocate(vtable.block).cast::<Header>();
     // SAFETY: memory for a cell, which begins with its header, not in use.
-    unsafe { header.write(Header::new(vtable, seed)) };
+    unsafe { header.write(Header::new(vtable, seed())) };
     header
 }
 
@@ -93,7 +95,7 @@ pub(super) unsafe fn fill<F: Future, L: Label>(header: NonNull<Header>, future: 
 pub(super) fn vtable<F: Future, L: Label>() -> &'static VTable {
     const {
         &VTable {
-            layout: Layout::new::<TaskCell<F, L>>(),
+            block: const { Block::of(Layout::new::<TaskCell<F, L>>()) },
             stage_offset: offset_of!(TaskCell<F, L>, stage),
             poll: poll::<F, L>,
             drop_future: drop_future::<F, L>,
@@ -216,6 +218,6 @@ unsafe fn free<F: Future, L>(header: NonNull<Header>) {
     // SAFETY: the caller's; `allocate` made it, on this thread. A union drops nothing by itself.
     unsafe {
         ptr::drop_in_place(header.cast::<TaskCell<F, L>>().as_ptr());
-        storage::free(header.cast(), Layout::new::<TaskCell<F, L>>());
+        storage::free(header.cast(), const { Block::of(Layout::new::<TaskCell<F, L>>()) });
     }
 }

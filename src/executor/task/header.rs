@@ -1,6 +1,5 @@
 //! The part of a task cell that is the same for all futures.
 
-use std::alloc::Layout;
 use std::cell::Cell;
 use std::panic::Location;
 use std::process;
@@ -10,6 +9,7 @@ use std::task::Context;
 
 use super::Payload;
 use super::joiner::Joiner;
+use super::storage::Block;
 use crate::executor::Reporter;
 use crate::executor::wake::Slot;
 
@@ -52,7 +52,7 @@ pub(super) enum Polled {
 /// The functions that know the future's type.
 pub(in crate::executor) struct VTable {
     /// The memory that the cell takes.
-    pub(super) layout: Layout,
+    pub(super) block: Block,
     /// Where in the cell the stage begins.
     pub(super) stage_offset: usize,
     /// Polls the future. Sets `Ending` before it drops it.

@@ -17,7 +17,10 @@ impl Vacancy {
     /// Makes a cell. Gives the loop's reference to it too, for the slot that it is to live in: until the cell is
     /// filled it counts as ending, and is neither polled nor aborted.
     #[inline]
-    pub(in crate::executor) fn new(vtable: &'static VTable, seed: Seed) -> (TaskRef, Self) {
+    pub(in crate::executor) fn new(
+        vtable: &'static VTable,
+        seed: impl FnOnce() -> Seed,
+    ) -> (TaskRef, Self) {
         let header = cell::reserve(vtable, seed);
         (TaskRef::from_header(header), Self { header })
     }

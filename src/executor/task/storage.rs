@@ -62,55 +62,64 @@ pub(in crate::executor) fn close() {
     LISTS.with(|lists| {
         lists.loops.set(lists.loops.get() - 1);
         if lists.loops.get() == 0 {
-            lists.by_size.iter().zip(0..).for_each(|(list, index)| list.empty(index));
+            lists
+                .by_size
+                .iter()
+                .zip(0..)
+                .for_each(|(list, index)| list.empty(Block::of_list(index)));
         }
     });
 }
 
-/// What is asked of the allocator for `layout`, and the list for it, if blocks of it are kept.
-#[inline(always)]
-const fn class(layout: Layout) -> Option<(Layout, usize)> {
-    if !IS_ON || layout.size() > LARGEST || layout.align() > STEP {
-        return None;
-    }
-    let index = layout.size().div_ceil(STEP);
-    Some((block(index), index))
+/// The memory for a cell: what the allocator is asked for, and which list keeps it.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    layout: Layout,
+    /// No index of a list: it is not kept.
+    list: usize,
 }
 
-/// The layout of the blocks of a list.
-#[inline(always)]
-const fn block(index: usize) -> Layout {
-    match Layout::from_size_align(index * STEP, STEP) {
-        Ok(layout) => layout,
-        Err(_) => unreachable!(),
+impl Block {
+    /// The block for a cell of this layout, which is not empty.
+    pub(super) const fn of(layout: Layout) -> Self {
+        if IS_ON && layout.size() <= LARGEST && layout.align() <= STEP {
+            Self::of_list(layout.size().div_ceil(STEP))
+        } else {
+            Self { layout, list: usize::MAX }
+        }
+    }
+
+    const fn of_list(list: usize) -> Self {
+        match Layout::from_size_align(list * STEP, STEP) {
+            Ok(layout) => Self { layout, list },
+            Err(_) => unreachable!(),
+        }
     }
 }
 
-/// Memory for a value of `layout`, which is not empty.
+/// Memory for a cell.
 #[inline]
-pub(super) fn allocate(layout: Layout) -> NonNull<u8> {
-    let Some((block, index)) = class(layout) else { return from_allocator(layout) };
-    LISTS.with(|lists| lists.by_size[index].pop()).unwrap_or_else(|| from_allocator(block))
+pub(super) fn allocate(block: Block) -> NonNull<u8> {
+    LISTS
+        .with(|lists| lists.by_size.get(block.list).and_then(List::pop))
+        .unwrap_or_else(|| from_allocator(block.layout))
 }
 
 /// Takes memory back.
 ///
 /// # Safety
 ///
-/// `memory` came from [`allocate`] with the same layout, on this thread, and is no longer in use.
+/// `memory` came from [`allocate`] with the same block, on this thread, and is no longer in use.
 #[inline]
-pub(super) unsafe fn free(memory: NonNull<u8>, layout: Layout) {
-    let Some((block, index)) = class(layout) else {
-        // SAFETY: the caller's: it came from the allocator, with this layout.
-        return unsafe { alloc::dealloc(memory.as_ptr(), layout) };
-    };
-    let is_kept = LISTS.with(|lists| {
+pub(super) unsafe fn free(memory: NonNull<u8>, block: Block) {
+    let is_kept = LISTS.with(|lists| match lists.by_size.get(block.list) {
         // SAFETY: the caller's: the block is ours, as large as the list's, and not in use.
-        lists.loops.get() > 0 && unsafe { lists.by_size[index].push(memory) }
+        Some(list) if lists.loops.get() > 0 => unsafe { list.push(memory) },
+        _ => false,
     });
     if !is_kept {
         // SAFETY: the caller's: it came from the allocator, with the block's layout.
-        unsafe { alloc::dealloc(memory.as_ptr(), block) }
+        unsafe { alloc::dealloc(memory.as_ptr(), block.layout) }
     }
 }
 
@@ -149,10 +158,10 @@ impl List {
         true
     }
 
-    fn empty(&self, index: usize) {
+    fn empty(&self, block: Block) {
         while let Some(memory) = self.pop() {
             // SAFETY: it came from the allocator with this layout, and nobody uses it.
-            unsafe { alloc::dealloc(memory.as_ptr(), block(index)) };
+            unsafe { alloc::dealloc(memory.as_ptr(), block.layout) };
         }
     }
 }

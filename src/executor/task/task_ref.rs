@@ -256,7 +256,8 @@ impl TaskRef {
     }
 
     /// The task is over: out of its slot, outcome to the joiner or away, and the loop's reference back.
-    #[inline(never)]
+    /// Inlined into the loop, which is full of stores as it is: a call would save six registers more.
+    #[inline(always)]
     fn finish(&self, state: State, shared: &Shared) {
         let head = self.header();
         head.state.set(state);

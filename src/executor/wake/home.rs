@@ -146,7 +146,6 @@ impl Home {
     pub(super) unsafe fn schedule(&self, slot: &'static Slot) {
         // SAFETY: the caller's. A task's slot is in the queue at most once, and `grow` made room for all.
         unsafe {
-            // Two comparisons, the likely one first: a `match` makes three of them.
             let mark = slot.mark.get();
             if mark == Mark::Task {
                 slot.mark.set(Mark::Queued);
@@ -163,7 +162,7 @@ impl Home {
     /// # Safety
     ///
     /// As for [`schedule`](Self::schedule), and the mark is [`Mark::Child`].
-    // Not inlined, so that the wake of a task is a leaf and needs no frame.
+    // Not inlined, so that the way of a task's wake is a leaf and needs no frame.
     #[inline(never)]
     unsafe fn schedule_child(&self, mut slot: &'static Slot) {
         // SAFETY: the caller's; a parent's slot is of the same home (`Kin::set_parent`).

@@ -92,7 +92,9 @@ impl Slot {
     /// Whether the calling thread holds this slot's home.
     #[inline(always)]
     pub(super) fn is_local(&self) -> bool {
-        ptr::eq(self.home, current_home())
+        // First, because in a library this may be a call, over which a register would have to be kept.
+        let current = current_home();
+        ptr::eq(self.home, current)
     }
 
     /// Wakes the tenant, from any thread, at any time. Runs no foreign code.
