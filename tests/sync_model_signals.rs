@@ -1,5 +1,5 @@
-//! Random operations on what tasks wait for without holding it: events, notifications, conditions, barriers
-//! and once-cells, each against a plain model.
+//! Random operations on what tasks wait for without holding it: events, latches, groups, notifications,
+//! conditions, barriers and once-cells, each against a plain model.
 //!
 //! Actors wait, poll and give up (released or not), and signals are given, at random; wakers panic and call
 //! back. A failure prints the seed; `MONOLOOP_SEED=n` runs that one.
@@ -14,7 +14,9 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use common::{Random, many};
-use monoloop::sync::{Barrier, Condition, Event, Mutex, Notify, OnceCell};
+use monoloop::sync::{
+    Barrier, Condition, Event, Latch, Mutex, Notify, OnceCell, WaitGroup, WorkToken,
+};
 use sync_common::{Boxed, bell, explore, for_ever, poll, tolerate};
 
 const ACTORS: usize = 8;
@@ -191,6 +193,108 @@ fn events_do_what_the_model_says() {
     model(many(40_000, 1_000_000), || Events {
         real: for_ever(Event::new()),
         is_set: Cell::default(),
+    });
+}
+
+struct Latches {
+    real: Cell<&'static Latch>,
+    left: Cell<usize>,
+}
+
+impl Latches {
+    const COUNT: usize = 3;
+}
+
+impl Subject for Latches {
+    fn wait(&self) -> Boxed<usize> {
+        let latch = self.real.get();
+        Box::pin(async {
+            latch.wait().await;
+            0
+        })
+    }
+
+    /// Counts down, or makes a new one.
+    fn signal(&self, _: usize) {
+        match self.real.get().is_open() {
+            false => self.real.get().count_down(),
+            true => self.real.set(leak(Latch::new(Self::COUNT))),
+        }
+    }
+
+    fn model_wait(&self, actor: usize, line: &mut Line) -> Option<usize> {
+        if self.left.get() == 0 {
+            return Some(0);
+        }
+        line.queue.push_back(actor);
+        None
+    }
+
+    fn model_signal(&self, _: usize, line: &mut Line) {
+        self.left.set(self.left.get().checked_sub(1).unwrap_or(Self::COUNT));
+        if self.left.get() == 0 {
+            line.serve_all(|| 0);
+        }
+    }
+}
+
+#[test]
+fn latches_do_what_the_model_says() {
+    model(many(40_000, 1_000_000), || Latches {
+        real: Cell::new(leak(Latch::new(0))),
+        left: Cell::default(),
+    });
+}
+
+struct Groups {
+    real: WaitGroup,
+    tokens: RefCell<Vec<WorkToken>>,
+    working: Cell<usize>,
+}
+
+impl Subject for Groups {
+    fn wait(&self) -> Boxed<usize> {
+        let group = self.real.clone();
+        Box::pin(async move {
+            group.wait().await;
+            0
+        })
+    }
+
+    fn signal(&self, which: usize) {
+        let token = match which {
+            0 => return self.tokens.borrow_mut().push(self.real.token()),
+            _ => self.tokens.borrow_mut().pop(),
+        };
+        drop(token);
+    }
+
+    fn model_wait(&self, actor: usize, line: &mut Line) -> Option<usize> {
+        if self.working.get() == 0 {
+            return Some(0);
+        }
+        line.queue.push_back(actor);
+        None
+    }
+
+    fn model_signal(&self, which: usize, line: &mut Line) {
+        match (which, self.working.get()) {
+            (0, working) => self.working.set(working + 1),
+            (_, 0) => (),
+            (_, working) => self.working.set(working - 1),
+        }
+        if which != 0 && self.working.get() == 0 {
+            line.serve_all(|| 0);
+        }
+    }
+}
+
+#[test]
+fn wait_groups_do_what_the_model_says() {
+    model(many(40_000, 1_000_000), || Groups {
+        real: WaitGroup::new(),
+        tokens: RefCell::default(),
+        working: Cell::default(),
     });
 }
 
