@@ -78,7 +78,7 @@ impl<S: Store> Core<S> {
         if !self.places.has_room(store.len()) {
             return Err(item);
         }
-        self.unfinished.add();
+        self.unfinished.add(1);
         // The item is in even if its order panics.
         let _at_last = Finally(|| self.hand_out());
         let mut store = store;
@@ -89,7 +89,7 @@ impl<S: Store> Core<S> {
     /// Puts an item into a place that was reserved for it.
     pub(super) fn put_reserved(&self, item: S::Item) {
         self.places.unreserve(1);
-        self.unfinished.add();
+        self.unfinished.add(1);
         // The item is in even if its order panics.
         let _at_last = Finally(|| {
             let mut wakes = Wakes::new();
@@ -163,19 +163,18 @@ impl<S: Store> Core<S> {
     }
 
     fn hand_out_with(&self, wakes: &mut Wakes) {
-        while self.len() > 0 {
-            let served = self.getting.serve(|()| {
-                self.claimed.set(self.claimed.get() + 1);
-                Some(Ok(()))
-            });
-            let Some(waker) = served else { break };
-            wakes.wake(waker);
-        }
+        let mut left = self.len();
+        self.getting.serve_while_with(wakes, |()| {
+            left = left.checked_sub(1)?;
+            self.claimed.set(self.claimed.get() + 1);
+            Some(Ok(()))
+        });
     }
 
-    /// Whether no item will come any more.
+    /// Whether no item will come any more, for one who finds none: neither into a reserved place, nor from a
+    /// claimant that is dropped.
     fn is_over(&self) -> bool {
-        self.places.is_closed() && self.places.reserved() == 0
+        self.places.is_closed() && self.places.reserved() == 0 && self.claimed.get() == 0
     }
 
     /// Gets an item without waiting.
@@ -258,12 +257,35 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// Closes, and takes out all items that are not claimed.
-    pub(super) fn close_now(&self) -> Vec<S::Item> {
-        let items = self.store().split_off(self.claimed.get());
+    /// A claim was redeemed, which may be what others still waited for.
+    fn claim_is_redeemed(&self) {
+        if self.places.is_closed() {
+            let mut wakes = Wakes::new();
+            self.refuse_if_over(&mut wakes);
+            wakes.finish();
+        }
+    }
+
+    /// A claim was given up: the item is for the next, if anybody waits.
+    fn claim_is_dropped(&self) {
         let mut wakes = Wakes::new();
-        self.unfinished.finish(items.len(), &mut wakes);
+        self.hand_out_with(&mut wakes);
+        self.refuse_if_over(&mut wakes);
+        wakes.finish();
+    }
+
+    /// Closes, and takes out all items that are not claimed. If a waker panics, they go back.
+    pub(super) fn close_now(&self) -> Vec<S::Item> {
+        let mut wakes = Wakes::new();
+        // First, so that nothing is put by the wakers that run here.
         self.close_with(&mut wakes);
+        let mut items = self.store().split_off(self.claimed.get());
+        self.unfinished.finish(items.len(), &mut wakes);
+        if wakes.has_panicked() {
+            self.unfinished.add(items.len());
+            self.store().put_back(mem::take(&mut items));
+            self.hand_out_with(&mut wakes);
+        }
         wakes.finish();
         items
     }
@@ -302,6 +324,7 @@ impl<S: Store> Claim<'_, S> {
         let core = self.core;
         mem::forget(self);
         core.claimed.set(core.claimed.get() - 1);
+        let _at_last = Finally(|| core.claim_is_redeemed());
         core.pop()
     }
 }
@@ -309,7 +332,7 @@ impl<S: Store> Claim<'_, S> {
 impl<S: Store> Drop for Claim<'_, S> {
     fn drop(&mut self) {
         self.core.claimed.set(self.core.claimed.get() - 1);
-        self.core.hand_out();
+        self.core.claim_is_dropped();
     }
 }
 

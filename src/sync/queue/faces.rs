@@ -174,7 +174,8 @@ macro_rules! queue {
             }
 
             /// Closes the queue: putting fails, but into places that are reserved; who gets is given what is
-            /// left, then an error.
+            /// left, then an error. An item that was handed to a `get` that did not run yet is left: should
+            /// that one be dropped, the next gets it.
             #[doc(alias = "shutdown")]
             pub fn close(&self) {
                 self.core.close();
@@ -183,6 +184,10 @@ macro_rules! queue {
             /// Closes the queue and gives back the items that are left, in the order in which they would have
             /// been got. They count as done. An item that was handed to a `get` that did not run yet stays
             /// with that.
+            ///
+            /// # Panics
+            ///
+            /// If a waker of somebody who waits does. The items stay in the queue then, which is closed.
             #[doc(alias = "shutdown")]
             pub fn close_now(&self) -> Vec<T> {
                 self.core.close_now()
@@ -252,8 +257,9 @@ queue! {
     /// priority beside them there is [`Prioritized`](super::Prioritized).
     ///
     /// Items are compared while the queue is in use, so their `Ord` must not use it: that panics. If it
-    /// panics itself, an item that is put is in the queue, and one that is taken is dropped; in what order
-    /// the others come is unspecified then, but who waits for an item or a place is served.
+    /// panics itself, an item that is put is in the queue, one that is got is dropped, and of a
+    /// [`close_now`](Self::close_now) all items stay; in what order the others come is unspecified then, but
+    /// who waits for an item or a place is served.
     ///
     /// # Examples
     ///

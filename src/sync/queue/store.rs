@@ -2,6 +2,11 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
+
+use crate::executor::task::discard;
 
 /// Keeps items in an order.
 pub(super) trait Store: Default {
@@ -15,8 +20,11 @@ pub(super) trait Store: Default {
     /// Puts back what was popped last.
     fn restore(&mut self, taken: Self::Taken);
     fn item(taken: Self::Taken) -> Self::Item;
-    /// Takes all out but those that `keep` pops would give next; in the order of pops.
+    /// Takes all out but those that `keep` pops would give next; in the order of pops. If the order panics,
+    /// nothing is taken out.
     fn split_off(&mut self, keep: usize) -> Vec<Self::Item>;
+    /// Puts back what was split off. All of it is in even if the order panics.
+    fn put_back(&mut self, items: Vec<Self::Item>);
 }
 
 /// First in, first out.
@@ -58,6 +66,10 @@ impl<T> Store for Fifo<T> {
 
     fn split_off(&mut self, keep: usize) -> Vec<T> {
         self.0.split_off(keep).into()
+    }
+
+    fn put_back(&mut self, items: Vec<T>) {
+        self.0.extend(items);
     }
 }
 
@@ -101,6 +113,10 @@ impl<T> Store for Lifo<T> {
     fn split_off(&mut self, keep: usize) -> Vec<T> {
         let oldest_kept = self.0.len() - keep;
         self.0.drain(..oldest_kept).rev().collect()
+    }
+
+    fn put_back(&mut self, items: Vec<T>) {
+        self.0.splice(..0, items.into_iter().rev());
     }
 }
 
@@ -208,9 +224,46 @@ impl<T: Ord> Store for Lowest<T> {
     }
 
     fn split_off(&mut self, keep: usize) -> Vec<T> {
-        let kept: Vec<_> = (0..keep).map_while(|_| self.heap.pop()).collect();
-        let mut rest = std::mem::replace(&mut self.heap, kept.into()).into_sorted_vec();
-        rest.reverse();
+        // All comparisons come first: they may panic.
+        let items = self.heap.as_slice();
+        let mut order: Vec<usize> = (0..items.len()).collect();
+        order.sort_unstable_by(|&a, &b| items[b].cmp(&items[a]));
+
+        let mut items: Vec<_> = mem::take(&mut self.heap).into_iter().map(Some).collect();
+        let mut sorted =
+            order.into_iter().map(|index| items[index].take().expect("it is one's own"));
+        let kept: Vec<_> = sorted.by_ref().take(keep).collect();
+        let rest = sorted.collect();
+        if let Err(payload) = self.push_all(kept) {
+            discard(self.push_all(rest));
+            resume_unwind(payload);
+        }
         rest.into_iter().map(|ranked| ranked.item).collect()
+    }
+
+    fn put_back(&mut self, items: Vec<T>) {
+        let numbers = self.pushed..;
+        self.pushed += items.len() as u64;
+        let ranked = items.into_iter().zip(numbers).map(|(item, number)| Ranked { item, number });
+        if let Err(payload) = self.push_all(ranked.collect()) {
+            resume_unwind(payload);
+        }
+    }
+}
+
+impl<T: Ord> Lowest<T> {
+    /// Pushes all, whatever their order does; gives its first panic.
+    fn push_all(&mut self, items: Vec<Ranked<T>>) -> thread::Result<()> {
+        let mut pushed = Ok(());
+        for item in items {
+            // A heap loses nothing by a panic in `push`.
+            let panicked = catch_unwind(AssertUnwindSafe(|| self.heap.push(item)));
+            if pushed.is_ok() {
+                pushed = panicked;
+            } else {
+                discard(panicked);
+            }
+        }
+        pushed
     }
 }
