@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use channel_common::{
-    Counted, Probe, clear_hook, hooked, now, panics, probe, ready, set_hook, with_seeds,
+    Counted, Probe, clear_hook, clingy, hooked, now, panics, probe, ready, set_hook, with_seeds,
 };
 use common::{Random, many, quiet_panic};
 use futures_core::Stream;
@@ -194,6 +194,16 @@ fn a_waker_that_panics_keeps_no_other_from_its_value() {
     assert!(panics(|| sender.send(1)));
     clear_hook();
     assert_eq!((waiting.wakes(), waiting.ready(), grumpy.ready()), (1, Ok(1), Ok(1)));
+}
+
+#[test]
+fn a_receiver_whose_waker_panics_in_its_drop_is_gone() {
+    let (sender, mut receiver) = broadcast::channel::<u8>(2);
+    let mut closed = probe(sender.closed()).pending();
+    assert!(probe(receiver.recv()).poll_with(&clingy()).is_pending());
+    assert!(panics(|| drop(receiver)));
+    assert_eq!((sender.receiver_count(), closed.wakes()), (0, 1));
+    closed.ready();
 }
 
 /// Each receiver gets the numbers in order, is told of each gap exactly, and is woken when there is

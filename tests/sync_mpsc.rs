@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use channel_common::{
-    Counted, Probe, clear_hook, hooked, now, panics, probe, ready, set_hook, with_seeds,
+    Counted, Probe, clear_hook, clingy, hooked, now, panics, probe, ready, set_hook, with_seeds,
 };
 use common::{Random, many, quiet_panic};
 use futures_core::Stream;
@@ -355,6 +355,47 @@ fn a_panicking_waker_does_not_keep_others_from_the_news_of_the_end() {
     assert!(panics(|| drop(receiver)));
     clear_hook();
     assert_eq!((sending.wakes(), closed.wakes()), (1, 1));
+}
+
+#[test]
+fn a_waker_whose_drop_panics_does_not_stand_in_the_way() {
+    let (sender, _receiver) = mpsc::channel::<u8>(2);
+    sender.try_send(1).unwrap();
+    let mut big = probe(sender.reserve_many(2));
+    assert!(big.poll_with(&clingy()).is_pending());
+    let mut small = probe(sender.send(2)).pending();
+    assert!(panics(|| drop(big)));
+    assert_eq!(small.wakes(), 1, "there is a place for it");
+    small.ready().unwrap();
+}
+
+#[test]
+fn a_waker_finds_all_served_that_can_be() {
+    let (sender, _receiver) = mpsc::channel::<u8>(2);
+    let permits = ready(sender.reserve_many(2)).unwrap();
+    let free = Rc::new(RefCell::new(Vec::new()));
+    set_hook({
+        let (sender, free) = (sender.clone(), Rc::clone(&free));
+        move |number| free.borrow_mut().push((number, sender.free()))
+    });
+    let mut sending = [1, 2].map(|value| probe(sender.send(value)));
+    for (number, sending) in sending.iter_mut().enumerate() {
+        assert!(sending.poll_with(&hooked(number)).is_pending());
+    }
+    drop(permits);
+    clear_hook();
+    assert_eq!(*free.borrow(), [(0, 0), (1, 0)]);
+}
+
+#[test]
+fn closing_wakes_the_receiver_where_it_waits() {
+    let (_sender, receiver) = mpsc::channel::<u8>(1);
+    let receiver = Rc::new(RefCell::new(receiver));
+    let other = Rc::clone(&receiver);
+    let mut receiving =
+        probe(std::future::poll_fn(move |cx| other.borrow_mut().poll_recv(cx))).pending();
+    receiver.borrow_mut().close();
+    assert_eq!((receiving.wakes(), receiving.ready()), (1, None));
 }
 
 /// What a random run knows of a channel.

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use channel_common::{clear_hook, hooked, now, panics, probe, ready, set_hook, with_seeds};
+use channel_common::{clear_hook, clingy, hooked, now, panics, probe, ready, set_hook, with_seeds};
 use common::{OnDrop, Random, many, on_drop, panic_of, quiet_panic};
 use monoloop::sync::watch::{self, RecvError};
 
@@ -186,6 +186,16 @@ fn a_waker_that_panics_keeps_no_other_from_the_news() {
     assert!(panics(|| sender.send(1)));
     clear_hook();
     assert_eq!((waiting.wakes(), waiting.ready(), grumpy.ready()), (1, Ok(()), Ok(())));
+}
+
+#[test]
+fn a_receiver_whose_waker_panics_in_its_drop_is_gone() {
+    let (sender, mut receiver) = watch::channel(0);
+    let mut closed = probe(sender.closed()).pending();
+    assert!(probe(receiver.changed()).poll_with(&clingy()).is_pending());
+    assert!(panics(|| drop(receiver)));
+    assert_eq!((sender.receiver_count(), closed.wakes()), (0, 1));
+    closed.ready();
 }
 
 /// Versions are counted beside it.

@@ -102,9 +102,7 @@ impl<T: Clone> Stream for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        if self.key.is_some() {
-            self.shared.leave(&mut self.key);
-        }
+        let _waker = self.key.is_some().then(|| self.shared.leave(&mut self.key));
         self.shared.remove_receiver(self.next);
     }
 }

@@ -98,7 +98,7 @@ impl<T> Chan<T> {
 
     /// A future that waited for places is dropped.
     pub(super) fn leave(&self, key: &mut Option<Key>, count: usize) {
-        let reserved = self.places.leave(key, count);
+        let (reserved, _waker) = self.places.leave(key, count);
         // Unserved, it may have been in the way of those behind it.
         self.give_back(reserved);
     }
@@ -106,7 +106,7 @@ impl<T> Chan<T> {
     /// Gives reserved places back that no value came to.
     pub(super) fn give_back(&self, count: usize) {
         self.places.unreserve(count);
-        self.places.serve(|| self.len());
+        self.places.serve(self.len());
         if self.is_closed() && self.places.reserved() == 0 {
             // That was what the receiver still waited for.
             self.receiver.wake();
@@ -136,7 +136,7 @@ impl<T> Chan<T> {
     #[inline(never)]
     fn pass_place_on(&self, value: T) -> T {
         let mut put_back = PutBack { chan: self, value: Some(value) };
-        self.places.serve(|| self.len());
+        self.places.serve(self.len());
         put_back.value.take().expect("it is taken once")
     }
 
@@ -189,7 +189,7 @@ impl<T> Chan<T> {
         values.extend(queue.drain(..count));
         drop(queue);
         if self.places.may_serve() {
-            self.places.serve(|| self.len());
+            self.places.serve(self.len());
         }
         count
     }
@@ -197,17 +197,28 @@ impl<T> Chan<T> {
     /// Nothing can be sent any more but to places that are reserved.
     pub(super) fn close(&self) {
         let mut wakes = Wakes::new();
-        self.places.close(&mut wakes);
-        self.closing.serve_all_with(&mut wakes, |()| ());
+        self.close_with(&mut wakes);
+        // It may be polled by another task than the one that closes.
+        if let Some(receiver) = self.receiver.take() {
+            wakes.wake(receiver);
+        }
         wakes.finish();
+    }
+
+    fn close_with(&self, wakes: &mut Wakes) {
+        self.places.close(wakes);
+        self.closing.serve_all_with(wakes, |()| ());
     }
 
     /// The receiver is dropped.
     pub(super) fn abandon(&self) {
         self.receiver_is_gone.set(true);
         // Dropped last: that is foreign code.
+        let _waker = self.receiver.take();
         let _values = mem::take(&mut *self.queue.borrow_mut());
-        self.close();
+        let mut wakes = Wakes::new();
+        self.close_with(&mut wakes);
+        wakes.finish();
     }
 
     /// Waits until the channel is closed.

@@ -123,7 +123,7 @@ impl<S: Store> Core<S> {
     /// Waits for a place.
     pub(super) async fn reserve(&self) -> Result<Reserved<'_, S>, Closed> {
         let mut waiting = Waiting::new(|key| {
-            let reserved = self.places.leave(key, 1);
+            let (reserved, _waker) = self.places.leave(key, 1);
             self.give_back(reserved);
         });
         poll_fn(|cx| {
@@ -143,7 +143,7 @@ impl<S: Store> Core<S> {
         self.places.unreserve(count);
         let mut wakes = Wakes::new();
         self.refuse_if_over(&mut wakes);
-        self.places.serve(|| self.held());
+        self.places.serve_with(self.held(), &mut wakes);
         wakes.finish();
     }
 
@@ -228,14 +228,14 @@ impl<S: Store> Core<S> {
     /// Takes an item out and hands its place on. If the waker of who gets that panics, the item goes back. If
     /// the order of the items panics, the heap has dropped the item, and its place is handed on all the same.
     fn pop(&self) -> S::Item {
-        let if_it_panics = Finally(|| self.places.serve(|| self.held()));
+        let if_it_panics = Finally(|| self.places.serve(self.held()));
         let taken = self.store().pop().expect("there is an item");
         mem::forget(if_it_panics);
         if !self.places.may_serve() {
             return S::item(taken);
         }
         let mut put_back = PutBack { core: self, taken: Some(taken) };
-        self.places.serve(|| self.held());
+        self.places.serve(self.held());
         S::item(put_back.taken.take().expect("it is taken once"))
     }
 

@@ -119,7 +119,7 @@ impl<T> Receiver<T> {
     /// Counts the value as not seen, so that [`changed`](Self::changed) does not wait.
     pub fn mark_changed(&mut self) {
         self.seen = u64::MAX;
-        self.shared.leave(&mut self.key);
+        drop(self.shared.leave(&mut self.key));
     }
 
     /// Counts the value as seen.
@@ -147,7 +147,7 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.shared.leave(&mut self.key);
+        let _waker = self.shared.leave(&mut self.key);
         self.shared.remove_receiver();
     }
 }
