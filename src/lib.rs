@@ -11,6 +11,7 @@ mod executor;
 pub mod future;
 pub mod io;
 pub mod net;
+pub mod protocol;
 mod reactor;
 pub mod sync;
 pub mod task;
@@ -20,7 +21,8 @@ mod timer;
 #[doc(inline)]
 pub use event_loop::{
     Builder, CallHandle, ErrorReport, EventLoop, Handle, Interrupted, LoopClosed, OnCtrlC,
-    ShutdownReport, WorkGuard, call_at, call_later, call_soon, run,
+    ShutdownReport, WorkGuard, Worker, WorkerError, Workers, WorkersBuilder, call_at, call_later,
+    call_soon, run, workers,
 };
 #[cfg(feature = "macros")]
 pub use monoloop_macros::{main, test};

@@ -88,6 +88,7 @@ fn loops_and_tasks_stay_on_their_thread() {
         (traits_of!(monoloop::JoinHandle<Pinned>), [NO, NO, YES]),
         (traits_of!(monoloop::ErrorReport), [NO, NO, YES]),
         (traits_of!(monoloop::ShutdownReport), [NO, NO, YES]),
+        (traits_of!(monoloop::Worker), [NO, NO, YES]),
         (traits_of!(monoloop::OnCtrlC), [YES, YES, YES]),
         (traits_of!(monoloop::Interrupted), [YES, YES, YES]),
         (traits_of!(task::Builder), [NO, NO, YES]),
@@ -142,6 +143,10 @@ fn handles_errors_and_names_go_everywhere() {
         (traits_of!(monoloop::Handle), [YES, YES, YES]),
         (traits_of!(monoloop::WorkGuard), [YES, YES, YES]),
         (traits_of!(monoloop::LoopClosed), [YES, YES, YES]),
+        (traits_of!(monoloop::Workers<u8>), [YES, YES, YES]),
+        (traits_of!(monoloop::Workers<Single>), [YES, YES, YES]),
+        (traits_of!(monoloop::WorkersBuilder), [YES, YES, YES]),
+        (traits_of!(monoloop::WorkerError), [YES, YES, YES]),
         // A payload is `Send` and need not be `Sync`; errors are asked to be both.
         (traits_of!(monoloop::JoinError), [YES, YES, YES]),
         (traits_of!(task::TaskId), [YES, YES, YES]),
@@ -149,6 +154,10 @@ fn handles_errors_and_names_go_everywhere() {
         (traits_of!(time::Elapsed), [YES, YES, YES]),
         (traits_of!(time::MissedTickBehavior), [YES, YES, YES]),
         (traits_of!(net::ReuniteError), [YES, YES, YES]),
+        (traits_of!(net::ConnectError), [YES, YES, YES]),
+        (traits_of!(net::AcceptError), [YES, YES, YES]),
+        (traits_of!(net::Endings), [YES, YES, YES]),
+        (traits_of!(net::ServerBuilder), [YES, YES, YES]),
     ]);
 }
 
@@ -213,10 +222,37 @@ fn sockets_hold_keys_and_so_are_send() {
     check(&[
         (traits_of!(net::TcpStream), [YES, YES, YES]),
         (traits_of!(net::TcpListener), [YES, YES, YES]),
+        (traits_of!(net::TcpSocket), [YES, YES, YES]),
+        (traits_of!(net::Connector), [YES, YES, YES]),
+        (traits_of!(net::UdpSocket), [YES, YES, YES]),
         (traits_of!(net::ReadHalf<'static>), [YES, YES, YES]),
         (traits_of!(net::WriteHalf<'static>), [YES, YES, YES]),
         (traits_of!(net::OwnedReadHalf), [YES, YES, YES]),
         (traits_of!(net::OwnedWriteHalf), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+fn servers_stay_on_their_thread_and_wrappers_are_what_they_wrap() {
+    check(&[
+        (traits_of!(net::Server), [NO, NO, YES]),
+        (traits_of!(net::ServerHandle), [NO, NO, YES]),
+        (traits_of!(net::IdleTimeout<net::TcpStream>), [YES, YES, YES]),
+        (traits_of!(net::IdleTimeout<Local>), [NO, NO, YES]),
+        (traits_of!(net::IdleTimeout<Pinned>), [YES, YES, NO]),
+    ]);
+}
+
+#[cfg(unix)]
+#[test]
+fn sockets_of_unix_are_send_too() {
+    check(&[
+        (traits_of!(net::UnixListener), [YES, YES, YES]),
+        (traits_of!(net::UnixStream), [YES, YES, YES]),
+        (traits_of!(net::UnixDatagram), [YES, YES, YES]),
+        (traits_of!(net::PeerCred), [YES, YES, YES]),
+        (traits_of!(net::pipe::Sender), [YES, YES, YES]),
+        (traits_of!(net::pipe::Receiver), [YES, YES, YES]),
     ]);
 }
 
@@ -357,6 +393,9 @@ fn futures_of_functions_are_send() {
     }
     is_send(|| net::TcpStream::connect("127.0.0.1:1"));
     is_send(|| net::TcpListener::bind("127.0.0.1:1"));
+    is_send(|| net::UdpSocket::bind("127.0.0.1:1"));
+    is_send(|| net::lookup_host("localhost:1"));
+    is_send(|| async { net::Connector::new().connect("localhost:1").await });
     is_send(|| async { stream().readable().await });
     is_send(|| async { stream().writable().await });
     is_send(|| async { stream().peek(&mut [0]).await.map(drop) });
@@ -371,4 +410,71 @@ fn futures_of_functions_are_send() {
         time::sleep(std::time::Duration::ZERO).await;
         time::timeout(std::time::Duration::ZERO, task::yield_now()).await
     });
+}
+
+#[test]
+fn byte_streams_are_as_what_they_read_and_write() {
+    use monoloop::io::codec::{Framed, FramedRead, FramedWrite, LengthDelimitedCodec, LinesCodec};
+    use monoloop::{io, protocol};
+
+    check(&[
+        (traits_of!(io::StreamReader<u8>), [YES, YES, YES]),
+        (traits_of!(io::StreamReader<Local>), [NO, NO, YES]),
+        (traits_of!(io::StreamReader<Pinned>), [YES, YES, NO]),
+        (traits_of!(io::BufStream<io::DuplexStream>), [YES, YES, YES]),
+        (traits_of!(io::DuplexStream), [YES, YES, YES]),
+        (traits_of!(io::ReadHalf<u8>), [YES, YES, YES]),
+        (traits_of!(io::ReadHalf<Single>), [YES, YES, YES]),
+        (traits_of!(io::WriteHalf<u8>), [YES, YES, YES]),
+        (traits_of!(io::WriteHalf<Local>), [NO, NO, YES]),
+        (traits_of!(io::ReadBuffer), [YES, YES, YES]),
+        (traits_of!(io::CopyBidirectional<'static, u8, u8>), [YES, YES, YES]),
+        (traits_of!(io::CopyBidirectional<'static, Local, u8>), [NO, NO, YES]),
+        (traits_of!(io::CopyFile<'static, u8>), [YES, YES, YES]),
+        (traits_of!(io::CopyFile<'static, Local>), [NO, NO, YES]),
+        (traits_of!(io::CopyFileError), [YES, YES, YES]),
+        (traits_of!(net::SendFile<'static>), [YES, YES, YES]),
+        (traits_of!(FramedRead<u8, LinesCodec>), [YES, YES, YES]),
+        (traits_of!(FramedRead<Local, LinesCodec>), [NO, NO, YES]),
+        (traits_of!(FramedWrite<u8, LengthDelimitedCodec>), [YES, YES, YES]),
+        (traits_of!(Framed<u8, LinesCodec>), [YES, YES, YES]),
+        (traits_of!(Framed<u8, Local>), [NO, NO, YES]),
+        (traits_of!(io::IncompleteRead), [YES, YES, YES]),
+        (traits_of!(io::LimitOverrun), [YES, YES, YES]),
+        (traits_of!(io::ReadError), [YES, YES, YES]),
+        (traits_of!(io::QueueError), [YES, YES, YES]),
+        (traits_of!(io::QueueFull), [YES, YES, YES]),
+        // They share a queue with a task.
+        (traits_of!(io::StreamWriter), [NO, NO, YES]),
+        (traits_of!(net::StreamServer), [NO, NO, YES]),
+        (traits_of!(protocol::Transport), [NO, NO, YES]),
+        (traits_of!(protocol::DatagramTransport), [NO, NO, YES]),
+        (traits_of!(protocol::AfterEof), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
+#[cfg(unix)]
+fn descriptors_are_as_what_owns_them() {
+    use monoloop::io::{AsyncFd, AsyncFdError, ReadyGuard, WouldBlock};
+    use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+    struct LocalFd(OwnedFd, Local);
+
+    impl AsFd for LocalFd {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            let _ = &self.1;
+            self.0.as_fd()
+        }
+    }
+
+    check(&[
+        (traits_of!(AsyncFd<OwnedFd>), [YES, YES, YES]),
+        (traits_of!(AsyncFd<BorrowedFd<'static>>), [YES, YES, YES]),
+        (traits_of!(AsyncFd<LocalFd>), [NO, NO, YES]),
+        (traits_of!(AsyncFdError<OwnedFd>), [YES, YES, YES]),
+        (traits_of!(AsyncFdError<LocalFd>), [NO, NO, YES]),
+        (traits_of!(ReadyGuard<'static, OwnedFd>), [YES, YES, YES]),
+        (traits_of!(WouldBlock), [YES, YES, YES]),
+    ]);
 }

@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use futures_lite::future::poll_once;
-use monoloop::net::{TcpListener, TcpStream, ToSocketAddrs};
+use monoloop::net::{TcpListener, TcpStream, ToSocketAddrs, lookup_host};
 use monoloop::{spawn, yield_now};
 use net_common::*;
 
@@ -78,6 +78,20 @@ fn ipv6_literals_stand_in_brackets_or_in_a_pair() {
 }
 
 #[test]
+fn an_ipv6_literal_may_name_its_interface() {
+    let _alone = alone();
+    run(async {
+        let Ok(addrs) = lookup_host("[fe80::1%lo]:80").await else {
+            eprintln!("SKIPPED: no interface `lo`");
+            return;
+        };
+        let [SocketAddr::V6(addr)] = addrs[..] else { panic!("{addrs:?}") };
+        assert_eq!((*addr.ip(), addr.port()), ("fe80::1".parse().unwrap(), 80));
+        assert_ne!(addr.scope_id(), 0);
+    });
+}
+
+#[test]
 fn localhost_needs_no_resolver() {
     let _alone = alone();
     run(async {
@@ -111,6 +125,8 @@ fn malformed_text_is_an_error_that_quotes_it() {
             ("localhost: 80", "not a port"),
             (":80", "not the name of a host"),
             ("a\0b:80", "not the name of a host"),
+            ("[::1:80", "not the name of a host"),
+            ("[localhost]:80", "not the name of a host"),
         ] {
             let error = refusal(text).await;
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text:?}");

@@ -3,6 +3,8 @@
 #![cfg(not(miri))] // counts descriptors in the kernel, which Miri cannot do
 #![cfg(target_os = "linux")]
 
+#[path = "net_common/exhaust.rs"]
+mod exhaust;
 #[path = "net_common/memory.rs"]
 mod memory;
 mod net_common;
@@ -11,18 +13,17 @@ use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::task::Context;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use exhaust::{exhaust, is_child};
 use monoloop::io::*;
 use monoloop::net::{TcpListener, TcpStream};
 use monoloop::time::{interval, sleep};
 use monoloop::{EventLoop, spawn, yield_now};
 use net_common::*;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 #[test]
 fn a_loop_that_ends_closes_the_sockets_of_its_tasks() {
@@ -158,47 +159,6 @@ fn failing_to_register_for_ever_takes_no_more_memory() {
             TcpStream::from_std(copy.into()).unwrap_err();
         });
     });
-}
-
-/// Runs the test of that name in a process of its own, as the descriptors of a process are to run out.
-/// True: this is that process.
-fn is_child(name: &str) -> bool {
-    const CHILD: &str = "MONOLOOP_TEST_CHILD";
-    if std::env::var_os(CHILD).is_some() {
-        return true;
-    }
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--test-threads=1", "--nocapture"])
-        .env(CHILD, "1")
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
-    let begin = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if begin.elapsed() > Duration::from_secs(30) {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            panic!("{name} hangs");
-        }
-        thread::sleep(Duration::from_millis(2));
-    };
-    assert!(status.success(), "{status}");
-    false
-}
-
-/// Takes up all descriptors but `left`, of a small number.
-fn exhaust(left: usize) -> Vec<File> {
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: Some(300), maximum }).unwrap();
-    let mut files = Vec::new();
-    while let Ok(file) = File::open("/dev/null") {
-        files.push(file);
-    }
-    files.truncate(files.len() - left);
-    files
 }
 
 /// By the virtual clock: if accepting spun, time would stand still, and this would hang.

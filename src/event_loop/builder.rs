@@ -3,12 +3,14 @@
 use std::fmt;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::EventLoop;
 use super::core::{Config, Core};
 use super::error::ErrorReport;
 use super::interrupt::OnCtrlC;
+use crate::net::{Lookups, Resolve};
 
 /// Sets a loop up; made by [`EventLoop::builder`].
 ///
@@ -45,6 +47,7 @@ impl Builder {
                     .then_some(Duration::from_millis(100)),
                 on_ctrl_c: OnCtrlC::Default,
                 on_error: None,
+                lookups: Lookups::default(),
             },
         }
     }
@@ -106,6 +109,19 @@ impl Builder {
         self
     }
 
+    /// Sets who looks names up. By default that is the system, on threads of its own; see
+    /// [`net::lookup_host`](crate::net::lookup_host).
+    pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
+        self.config.lookups.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Sets how long looking up a name may take, and waiting for a turn to do so. Default: 30 s.
+    pub fn lookup_limit(mut self, limit: Duration) -> Self {
+        self.config.lookups.limit = limit;
+        self
+    }
+
     /// Gives the loop a virtual clock, for tests that are exact and take no time.
     ///
     /// Virtual time stands still while anything can happen. When no task is ready, no I/O comes and no
@@ -136,6 +152,7 @@ impl fmt::Debug for Builder {
             .field("virtual_time", &self.config.virtual_time)
             .field("grace", &self.config.grace)
             .field("slow_poll", &self.config.slow_poll)
+            .field("lookups", &self.config.lookups)
             .field("on_ctrl_c", &self.config.on_ctrl_c)
             .finish_non_exhaustive()
     }

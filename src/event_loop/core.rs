@@ -17,6 +17,7 @@ use super::interrupt::OnCtrlC;
 use super::pace::Pace;
 use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Reporter};
+use crate::net::Lookups;
 use crate::reactor::{Reactor, SourceKey, Wait};
 use crate::timer::{Key as TimerKey, Wheel};
 
@@ -36,6 +37,7 @@ pub(super) struct Config {
     pub(super) slow_poll: Option<Duration>,
     pub(super) on_ctrl_c: OnCtrlC,
     pub(super) on_error: Option<Rc<ErrorHook>>,
+    pub(super) lookups: Lookups,
 }
 
 /// The parts of one loop. Reached through [`context`](super::context) while the loop runs.
@@ -56,6 +58,7 @@ pub(crate) struct Core {
     /// Polls that take so long are reported. `None`: polls are not timed.
     slow_poll: Option<Duration>,
     pub(super) ending: Ending,
+    pub(crate) lookups: Lookups,
     /// How many panics were reported.
     panics: Rc<Cell<usize>>,
     /// No I/O came within the grace period, and none was asked for since.
@@ -97,6 +100,7 @@ impl Core {
             grace: config.grace,
             slow_poll: config.slow_poll,
             ending: Ending::new(),
+            lookups: config.lookups,
             panics,
             io_is_quiet: Cell::new(false),
             short_timers: Cell::new(0),

@@ -65,7 +65,7 @@ impl EventLoop {
     }
 
     #[track_caller]
-    fn run_interruptible_at<F: Future>(
+    pub(super) fn run_interruptible_at<F: Future>(
         &self,
         what: &'static str,
         location: &'static Location<'static>,

@@ -40,6 +40,7 @@ mod handle;
 mod interrupt;
 mod pace;
 mod shutdown;
+mod workers;
 
 use std::fmt;
 use std::future::Future;
@@ -55,6 +56,7 @@ pub use error::ErrorReport;
 pub use handle::{Handle, LoopClosed, WorkGuard};
 pub use interrupt::{Interrupted, OnCtrlC};
 pub use shutdown::ShutdownReport;
+pub use workers::{Worker, WorkerError, Workers, WorkersBuilder, workers};
 
 use self::context::Entered;
 pub(crate) use self::core::Core;

@@ -1,8 +1,15 @@
 //! Byte streams: the traits, what one does with them, and buffering.
 //!
 //! The native traits are those of [`futures-io`](futures_io), so that what other crates offer for them
-//! works. The extension methods (`read_exact`, `write_all`, `lines` ...) and the buffered readers and writers
-//! are those of the `futures-lite` crate.
+//! works. The extension methods (`read_exact`, `write_all`, `take`, `chain`, `lines` ...), [`BufReader`] and
+//! [`BufWriter`] are those of the `futures-lite` crate. What it lacks is here:
+//!
+//! * [`StreamReader`] reads whole items, and loses nothing when a read is dropped half way: lines with a limit,
+//!   what any of several delimiters ends, blocks of a known length, errors that carry what came;
+//! * [`StreamWriter`] queues what is written, sends it in the background, and tells when one should wait;
+//! * [`codec`] cuts frames out of a stream and puts them into one;
+//! * `AsyncFd` waits for any descriptor, where there are such (Unix);
+//! * [`copy_bidirectional`], [`copy_file`], [`split`], [`BufStream`], and [`duplex`], a connection in memory.
 //!
 //! ```
 //! use monoloop::io::*;
@@ -23,14 +30,58 @@
 //! # }
 //! ```
 
+#[cfg(unix)]
+mod async_fd;
+mod buf_stream;
+pub mod codec;
+mod copy;
+mod copy_file;
+mod duplex;
+mod error;
+pub(crate) mod outgoing;
+mod read_buffer;
 mod registered;
+mod search;
+mod split;
+mod stream;
+
+use std::task::{Context, Poll};
 
 #[doc(no_inline)]
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 #[doc(no_inline)]
 pub use futures_lite::io::{
-    AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufReader, BufWriter, copy,
+    AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufReader, BufWriter, Chain,
+    Cursor, Lines, Take, empty, repeat, sink,
 };
+
+#[cfg(unix)]
+pub use async_fd::{AsyncFd, AsyncFdError, ReadyGuard, WouldBlock};
+pub use buf_stream::BufStream;
+pub use copy::{CopyBidirectional, copy, copy_bidirectional};
+pub(crate) use copy_file::FileCopier;
+pub use copy_file::{CopyFile, CopyFileError, copy_file};
+pub use duplex::{DuplexStream, duplex};
+pub use error::{IncompleteRead, LimitOverrun, ReadError};
+pub use outgoing::{QueueError, QueueFull};
+pub use read_buffer::ReadBuffer;
+pub use split::{ReadHalf, ReuniteError, WriteHalf, split};
+pub(crate) use stream::Addrs;
+pub use stream::{StreamReader, StreamWriter};
 
 pub(crate) use crate::reactor::Direction;
 pub(crate) use registered::Registered;
+
+use crate::event_loop::context;
+
+/// Gives way if the task has done enough for one poll. Without a loop there is no limit.
+#[inline]
+pub(crate) fn poll_proceed(cx: &Context<'_>) -> Poll<()> {
+    match context::try_with(|core| core.executor.may_proceed()) {
+        Some(false) => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        _ => Poll::Ready(()),
+    }
+}

@@ -40,19 +40,47 @@ impl<S: Source> Registered<S> {
     fn register(
         what: &str,
         location: &Location<'_>,
-        mut io: S,
+        io: S,
         is_connecting: bool,
     ) -> io::Result<Self> {
-        context::io_with(what, location, |core| {
+        Self::register_or_return(what, location, io, is_connecting).map_err(|(error, _io)| error)
+    }
+
+    /// Registers `io`, or gives it back with the error.
+    pub(crate) fn new_or_return(
+        what: &str,
+        location: &Location<'_>,
+        io: S,
+    ) -> Result<Self, (io::Error, S)> {
+        Self::register_or_return(what, location, io, false)
+    }
+
+    #[inline]
+    fn register_or_return(
+        what: &str,
+        location: &Location<'_>,
+        mut io: S,
+        is_connecting: bool,
+    ) -> Result<Self, (io::Error, S)> {
+        let registered = context::io_with(what, location, |core| {
             let key = core.reactor.register(&mut io, is_connecting)?;
             Ok((core.executor.home(), core.id(), key))
-        })
-        .map(|(home, owner, key)| Self { io: Some(io), home, owner, key })
+        });
+        match registered {
+            Ok((home, owner, key)) => Ok(Self { io: Some(io), home, owner, key }),
+            Err(error) => Err((error, io)),
+        }
     }
 
     #[inline]
     pub(crate) fn get(&self) -> &S {
         self.io.as_ref().expect("taken out only by `into_inner`, which consumes")
+    }
+
+    /// The object, which has to stay what is registered.
+    #[cfg(unix)]
+    pub(crate) fn get_mut(&mut self) -> &mut S {
+        self.io.as_mut().expect("taken out only by `into_inner`, which consumes")
     }
 
     /// Takes the object out of the reactor.
@@ -113,6 +141,28 @@ impl<S: Source> Registered<S> {
         }
     }
 
+    /// Polls for readiness, as [`poll_io`](Self::poll_io) does.
+    #[cfg(unix)]
+    pub(crate) fn poll_readiness(
+        &self,
+        direction: Direction,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.poll_ready(direction, cx)
+    }
+
+    /// How often an event has made the direction ready.
+    #[cfg(unix)]
+    pub(crate) fn events(&self, direction: Direction) -> io::Result<u32> {
+        self.with_core(|core| core.reactor.events(self.key, direction))
+    }
+
+    /// An operation would block, when there had been so many events.
+    #[cfg(unix)]
+    pub(crate) fn clear_ready_since(&self, direction: Direction, events: u32) -> io::Result<()> {
+        self.with_core(|core| core.reactor.clear_ready_since(self.key, direction, events))
+    }
+
     /// Runs `operation` when the direction is ready, and waits for that again if it would block.
     #[inline]
     pub(crate) fn poll_io<R>(
@@ -166,6 +216,17 @@ impl<S: Source> Registered<S> {
         if !self.with_core(|core| core.reactor.is_ready(self.key, direction))? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        self.attempt(direction, &mut operation).unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
+    }
+
+    /// Runs `operation` once, whatever is thought of the direction: for where the kernel does not tell of all that
+    /// makes it ready.
+    #[cfg(unix)]
+    pub(crate) fn retry_io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
         self.attempt(direction, &mut operation).unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
     }
 

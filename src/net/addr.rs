@@ -1,19 +1,13 @@
 //! From what people write to socket addresses.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, Waker};
-use std::thread;
-
-use crate::event_loop::Handle;
 
 /// Converts to one or more socket addresses.
 ///
 /// An address, or text of the form `host:port`, or a pair of host and port. Literal addresses and
-/// `localhost` are converted at once. Other names are looked up by the system's resolver on a thread of
-/// its own, so that the loop is not held up.
+/// `localhost` are converted at once. Other names are looked up as by [`lookup_host`](super::lookup_host), so that the
+/// loop is not held up.
 pub trait ToSocketAddrs: sealed::Sealed {}
 
 pub(super) mod sealed {
@@ -77,10 +71,13 @@ impl sealed::Sealed for (&str, u16) {
             let v4 = (Ipv4Addr::LOCALHOST, port).into();
             return Ok(Target::Addrs(vec![v4, (Ipv6Addr::LOCALHOST, port).into()]));
         }
-        if host.is_empty() || host.contains('\0') {
-            return Err(invalid(&format!("{host:?} is not the name of a host")));
+        // What is left of brackets: an IPv6 address with the name of an interface, which the resolver knows.
+        let is_scoped = bare.contains(':') && bare.contains('%');
+        let is_name = !host.is_empty() && !host.contains(['\0', '[', ']']);
+        match is_scoped || is_name {
+            true => Ok(Target::Host(bare.to_owned(), port)),
+            false => Err(invalid(&format!("{host:?} is not the name of a host"))),
         }
-        Ok(Target::Host(host.to_owned(), port))
     }
 }
 
@@ -120,64 +117,24 @@ impl<T: ToSocketAddrs + ?Sized> sealed::Sealed for &T {
     }
 }
 
-fn invalid(what: &str) -> io::Error {
+pub(super) fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what)
 }
 
-/// The addresses that `target` names: at least one.
-pub(super) async fn resolve(target: io::Result<Target>) -> io::Result<Vec<SocketAddr>> {
-    match target? {
-        Target::Addrs(addrs) if addrs.is_empty() => Err(invalid("no address was given")),
-        Target::Addrs(addrs) => Ok(addrs),
-        Target::Host(host, port) => look_up(host, port).await,
-    }
-}
-
-/// What the looking-up thread and the waiting task share.
-#[derive(Debug, Default)]
-struct Lookup {
-    result: Option<io::Result<Vec<SocketAddr>>>,
-    waiter: Option<Waker>,
-}
-
-/// Asks the system's resolver on a thread of its own, which a dropped future leaves to end by itself.
-async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let lookup = Arc::new(Mutex::new(Lookup::default()));
-    let theirs = Arc::clone(&lookup);
-    // Nothing is left to wait for but this thread: a virtual clock waits for it too.
-    let guard = Handle::try_current().map(|handle| handle.work_guard());
-    thread::Builder::new().name("monoloop-lookup".into()).spawn(move || {
-        let result = ask_system(&host, port);
-        let waiter = {
-            let mut lookup = theirs.lock().unwrap_or_else(PoisonError::into_inner);
-            lookup.result = Some(result);
-            lookup.waiter.take()
-        };
-        if let Some(waiter) = waiter {
-            waiter.wake();
+/// Binds the first of `addrs` that works; gives the last error, naming its address.
+pub(super) fn first_bound<T>(
+    addrs: Vec<SocketAddr>,
+    bind: impl Fn(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut last = None;
+    for addr in addrs {
+        match bind(addr) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => {
+                let text = format!("cannot bind {addr}: {error}");
+                last = Some(io::Error::new(error.kind(), text));
+            }
         }
-        drop(guard);
-    })?;
-    poll_fn(|cx| {
-        let mut lookup = lookup.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(result) = lookup.result.take() {
-            return Poll::Ready(result);
-        }
-        // A foreign waker's clone and drop run under a lock that nobody but the thread above takes.
-        lookup.waiter = Some(cx.waker().clone());
-        Poll::Pending
-    })
-    .await
-}
-
-fn ask_system(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let error = |error: io::Error| {
-        io::Error::new(error.kind(), format!("cannot look up {host:?}: {error}"))
-    };
-    let addrs: Vec<SocketAddr> =
-        std::net::ToSocketAddrs::to_socket_addrs(&(host, port)).map_err(error)?.collect();
-    if addrs.is_empty() {
-        return Err(error(io::Error::new(io::ErrorKind::NotFound, "it has no address")));
     }
-    Ok(addrs)
+    Err(last.expect("`resolve` gives at least one address"))
 }

@@ -279,6 +279,27 @@ impl Reactor {
         self.with_source(key, |source| source.side(direction).clear())
     }
 
+    /// How often an event has made a direction ready.
+    pub(crate) fn events(&self, key: SourceKey, direction: Direction) -> io::Result<u32> {
+        self.with_source(key, |source| source.side(direction).events())
+    }
+
+    /// The kernel said that an operation would block, when there had been so many `events`: one that came
+    /// since stands.
+    pub(crate) fn clear_ready_since(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        events: u32,
+    ) -> io::Result<()> {
+        self.with_source(key, |source| {
+            let side = source.side(direction);
+            if side.events() == events {
+                side.clear();
+            }
+        })
+    }
+
     /// An operation moved fewer bytes than it could have: the next one would block. True of epoll and
     /// kqueue, unless the direction is closed, and then only the next operation tells.
     #[inline]
@@ -386,5 +407,39 @@ impl Unpark for Unparker {
     fn unpark(&self) {
         // It fails only where the descriptor's counter is full, and then the loop is woken anyway.
         let _full = self.waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the system does not take.
+    struct Refused;
+
+    impl MioSource for Refused {
+        fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+
+        fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+
+        fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "opens descriptors")]
+    fn a_source_that_the_system_refuses_leaves_nothing_behind() {
+        let reactor = Reactor::new().unwrap();
+        for _ in 0..100 {
+            let error = reactor.register(&mut Refused, false).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        }
+        assert!(reactor.sources.borrow().is_empty());
+        assert!(reactor.sources.borrow().capacity() < 100);
     }
 }

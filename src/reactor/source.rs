@@ -54,11 +54,18 @@ pub(super) struct Side {
     /// Those who each want to be woken, first come first.
     waiters: Vec<(WaiterId, WakeRef)>,
     last_waiter: u32,
+    /// How often an event made it ready; wraps.
+    events: u32,
 }
 
 impl Side {
     fn new(is_ready: bool) -> Self {
-        Self { is_ready, is_closed: false, poller: None, waiters: Vec::new(), last_waiter: 0 }
+        let (poller, waiters) = (None, Vec::new());
+        Self { is_ready, is_closed: false, poller, waiters, last_waiter: 0, events: 0 }
+    }
+
+    pub(super) fn events(&self) -> u32 {
+        self.events
     }
 
     #[inline]
@@ -74,6 +81,7 @@ impl Side {
             return Woken::default();
         }
         self.is_ready = true;
+        self.events = self.events.wrapping_add(1);
         Woken { poller: self.poller.take(), waiters: mem::take(&mut self.waiters) }
     }
 

@@ -49,7 +49,20 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let location = Location::caller();
+        self.spawn_at(future, Location::caller())
+    }
+
+    /// Spawns the task as if that had been called at `location`.
+    #[track_caller]
+    pub(crate) fn spawn_at<F>(
+        self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
         let seed = context::with("task::Builder::spawn", |core| core.executor.seed(location));
         let (task, join) = match self.name {
             Some(name) => executor::new_named_task(future, name, seed),

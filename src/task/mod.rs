@@ -73,6 +73,7 @@ pub use group::{
 pub use join_set::JoinSet;
 pub use local::{Inherit, LocalKey, LocalUnset, Scoped, inherit};
 pub use scope::{Scope, ScopeHandle, scope};
+pub(crate) use shield::report_own;
 pub use shield::{Shield, shield, spawn_detached};
 pub use yield_now::{YieldNow, yield_now};
 

@@ -163,7 +163,7 @@ where
 }
 
 /// Reports an error of the running task.
-fn report_own(error: impl Into<Reported>) {
+pub(crate) fn report_own(error: impl Into<Reported>) {
     let error = error.into();
     if let Some(task) = context::try_with(|core| core.executor.current()).flatten() {
         event_loop::report_failure(&task, error);

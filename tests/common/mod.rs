@@ -269,9 +269,13 @@ impl Random {
     }
 }
 
-/// More where the code is optimised.
+/// More where the code is optimised, fewer where it is interpreted.
 pub fn many(debug: usize, release: usize) -> usize {
-    if cfg!(debug_assertions) { debug } else { release }
+    match () {
+        () if cfg!(miri) => debug.div_ceil(20),
+        () if cfg!(debug_assertions) => debug,
+        () => release,
+    }
 }
 
 /// Holds off the other tests of the file. Wake slots outlive their loops and serve the next, so a stale waker of

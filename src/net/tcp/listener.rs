@@ -1,21 +1,21 @@
 //! Accepting connections.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
 use super::TcpStream;
-use super::pause::Pause;
 use crate::event_loop::context;
-use crate::io::{Direction, Registered};
 use crate::net::ToSocketAddrs;
-use crate::net::addr::resolve;
+use crate::net::accept::Acceptor;
+use crate::net::addr::first_bound;
+use crate::net::descriptor::descriptor;
+use crate::net::lookup::resolve;
 
 /// Accepts TCP connections.
 ///
@@ -42,8 +42,7 @@ use crate::net::addr::resolve;
 /// # }
 /// ```
 pub struct TcpListener {
-    io: Registered<mio::net::TcpListener>,
-    pause: Pause,
+    acceptor: Acceptor<mio::net::TcpListener>,
 }
 
 impl TcpListener {
@@ -64,26 +63,17 @@ impl TcpListener {
         let location = Location::caller();
         async move {
             context::io_with("TcpListener::bind", location, |_| Ok(()))?;
-            let mut last = None;
-            for addr in resolve(addr.target()).await? {
-                match mio::net::TcpListener::bind(addr) {
-                    Ok(listener) => return Self::new("TcpListener::bind", location, listener),
-                    Err(error) => {
-                        let text = format!("cannot bind {addr}: {error}");
-                        last = Some(io::Error::new(error.kind(), text));
-                    }
-                }
-            }
-            Err(last.expect("`resolve` gives at least one address"))
+            let listener = first_bound(resolve(addr.target()).await?, mio::net::TcpListener::bind)?;
+            Self::new("TcpListener::bind", location, listener)
         }
     }
 
-    fn new(
+    pub(super) fn new(
         what: &str,
         location: &Location<'_>,
         listener: mio::net::TcpListener,
     ) -> io::Result<Self> {
-        Ok(Self { io: Registered::new(what, location, listener)?, pause: Pause::default() })
+        Ok(Self { acceptor: Acceptor::new(what, location, listener)? })
     }
 
     /// Takes a listener of std's into the loop that runs on this thread, and makes it non-blocking.
@@ -104,7 +94,7 @@ impl TcpListener {
     ///
     /// If the listener's loop is not the one that runs on this thread.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
-        Ok(self.io.into_inner()?.into())
+        Ok(self.acceptor.io.into_inner()?.into())
     }
 
     /// Waits for a connection, and gives it with the peer's address. `TCP_NODELAY` is set on it.
@@ -121,16 +111,8 @@ impl TcpListener {
     /// 100 ms first, so that a loop that goes on does not spin. The error concerns one connection, not the
     /// listener: go on accepting.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        loop {
-            while let Some(pause) = self.io.with_core(|core| Ok(self.pause.sleep(core)))? {
-                pause.await;
-            }
-            self.io.ready(Direction::Read).await?;
-            match self.try_accept() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
-            }
-        }
+        let accepted = self.acceptor.accept().await?;
+        self.adopt(accepted)
     }
 
     /// Polls for a connection. Of several tasks that poll, only the last is woken; use
@@ -140,12 +122,7 @@ impl TcpListener {
     ///
     /// As [`accept`](Self::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        ready!(match self.io.with_core(|core| Ok(self.pause.poll(core, cx))) {
-            Ok(pause) => pause.map(Ok),
-            Err(error) => Poll::Ready(Err(error)),
-        })?;
-        let accepted = ready!(self.io.poll_io(Direction::Read, cx, mio::net::TcpListener::accept));
-        Poll::Ready(self.adopt(accepted))
+        self.acceptor.poll_accept(cx).map(|accepted| self.adopt(accepted?))
     }
 
     /// Accepts a connection if one is there.
@@ -154,23 +131,18 @@ impl TcpListener {
     ///
     /// Of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if none is; else as [`accept`](Self::accept).
     pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.adopt(self.io.try_io(Direction::Read, mio::net::TcpListener::accept))
+        self.adopt(self.acceptor.try_accept()?)
+    }
+
+    pub(in crate::net) fn acceptor(&self) -> &Acceptor<mio::net::TcpListener> {
+        &self.acceptor
     }
 
     fn adopt(
         &self,
-        accepted: io::Result<(mio::net::TcpStream, SocketAddr)>,
+        (stream, peer): (mio::net::TcpStream, SocketAddr),
     ) -> io::Result<(TcpStream, SocketAddr)> {
-        match accepted {
-            Ok((stream, peer)) => Ok((TcpStream::accepted(stream)?, peer)),
-            Err(error) => {
-                self.io.with_core(|core| {
-                    self.pause.note(core, &error);
-                    Ok(())
-                })?;
-                Err(error)
-            }
-        }
+        Ok((self.acceptor.note(TcpStream::accepted(stream))?, peer))
     }
 
     /// Returns the address the listener is bound to.
@@ -179,7 +151,7 @@ impl TcpListener {
     ///
     /// If the operating system cannot tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.get().local_addr()
+        self.acceptor.io.get().local_addr()
     }
 
     /// Returns the time to live of packets sent.
@@ -188,7 +160,7 @@ impl TcpListener {
     ///
     /// If the operating system cannot tell.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.io.get().ttl()
+        self.acceptor.io.get().ttl()
     }
 
     /// Sets the time to live of packets sent: how many hops they may make.
@@ -197,7 +169,7 @@ impl TcpListener {
     ///
     /// If the operating system refuses.
     pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
-        self.io.get().set_ttl(hops)
+        self.acceptor.io.get().set_ttl(hops)
     }
 
     /// Returns a stream of connections that never ends. Errors are items of it; see
@@ -207,18 +179,7 @@ impl TcpListener {
     }
 }
 
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.fmt(f)
-    }
-}
-
-#[cfg(unix)]
-impl std::os::fd::AsFd for TcpListener {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.io.get().as_fd()
-    }
-}
+descriptor!(TcpListener, |this| this.acceptor.io);
 
 /// A stream of connections; see [`TcpListener::incoming`].
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! TCP.
 
+mod connect;
 mod listener;
-mod pause;
-mod split;
+mod socket;
 mod stream;
 
+pub use connect::{ConnectError, Connector};
 pub use listener::TcpListener;
-pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use socket::TcpSocket;
 pub use stream::TcpStream;

@@ -1,22 +1,21 @@
 //! TCP connections.
 
-use std::fmt;
-use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::fs::File;
+use std::future::Future;
+use std::io;
 use std::net::{Shutdown, SocketAddr};
+use std::ops::RangeBounds;
 use std::panic::Location;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_io::{AsyncRead, AsyncWrite};
-
-use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::event_loop::context;
+use super::Connector;
 use crate::io::{Direction, Registered};
 use crate::net::ToSocketAddrs;
-use crate::net::addr::resolve;
+use crate::net::descriptor::descriptor;
+use crate::net::stream::{
+    self, Connection, OwnedReadHalf, OwnedWriteHalf, RawRead, RawWrite, ReadHalf, SendFile, Target,
+    WriteHalf,
+};
 
 /// A TCP connection.
 ///
@@ -35,46 +34,30 @@ use crate::net::addr::resolve;
 /// A `read`, `write` or `peek` that is dropped has done nothing. A dropped `read_exact` or `write_all` has
 /// moved an unknown number of bytes.
 pub struct TcpStream {
-    io: Registered<mio::net::TcpStream>,
+    pub(super) io: Registered<mio::net::TcpStream>,
 }
 
 impl TcpStream {
     /// Connects to the first of the addresses that works.
     ///
+    /// Several are tried as RFC 8305 has it ("happy eyeballs"): IPv6 and IPv4 by turns, and the next as soon as the last
+    /// attempt has failed or taken 250 ms. The first to succeed wins; the others are closed.
+    /// [`Connector`] does otherwise.
+    ///
     /// # Cancel safety
     ///
-    /// The connection that was being made is closed.
+    /// The connections that were being made are closed.
     ///
     /// # Errors
     ///
-    /// If `addr` is malformed or cannot be looked up, if no address can be connected to (the last error,
-    /// naming the address), or if no loop runs on this thread.
+    /// If `addr` is malformed or cannot be looked up, if no address can be connected to (a
+    /// [`ConnectError`](super::ConnectError), which names them all, inside of the [`io::Error`]), or if no loop runs on
+    /// this thread.
     #[doc(alias = "open_connection")]
     #[track_caller]
     pub fn connect(addr: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
         let location = Location::caller();
-        async move {
-            context::io_with("TcpStream::connect", location, |_| Ok(()))?;
-            let mut last = None;
-            for addr in resolve(addr.target()).await? {
-                match Self::connect_to(addr, location).await {
-                    Ok(stream) => return Ok(stream),
-                    Err(error) => {
-                        let text = format!("cannot connect to {addr}: {error}");
-                        last = Some(io::Error::new(error.kind(), text));
-                    }
-                }
-            }
-            Err(last.expect("`resolve` gives at least one address"))
-        }
-    }
-
-    async fn connect_to(addr: SocketAddr, location: &Location<'_>) -> io::Result<Self> {
-        let socket = mio::net::TcpStream::connect(addr)?;
-        let stream = Self { io: Registered::connecting("TcpStream::connect", location, socket)? };
-        poll_fn(|cx| stream.io.poll_io(Direction::Write, cx, is_connected)).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        async move { Connector::new().connect_from("TcpStream::connect", location, addr).await }
     }
 
     /// An accepted connection.
@@ -109,6 +92,39 @@ impl TcpStream {
         Ok(self.io.into_inner()?.into())
     }
 
+    /// Sends the bytes of `file` in `range`, or those up to its end, and gives how many there were. The file's
+    /// position plays no part and does not change, on Unix.
+    ///
+    /// On Linux the system passes them on by itself (`sendfile`), up to 512 KiB at a time; elsewhere, and for files of
+    /// which the system refuses that, it does what [`copy_file`](crate::io::copy_file) does. **In either case the loop
+    /// is held up while the disk is read.**
+    ///
+    /// `sendfile` knows no way to suppress `SIGPIPE`: if the program has set that to its default, a peer that is gone
+    /// ends it. Rust programs ignore that signal unless they say otherwise.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: [`SendFile::sent`] tells how many bytes were sent, and so where to go on. Polled by reference, it
+    /// goes on by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`CopyFileError`](crate::io::CopyFileError), which says how many bytes were sent before.
+    #[doc(alias = "sendfile")]
+    pub fn send_file<'a>(
+        &'a mut self,
+        file: &'a File,
+        range: impl RangeBounds<u64>,
+    ) -> SendFile<'a> {
+        SendFile::new(Target::Tcp(self), file, range)
+    }
+
+    /// What it is registered as.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(in crate::net) fn registered(&self) -> &Registered<mio::net::TcpStream> {
+        &self.io
+    }
+
     /// Reads without taking: a later read gives the same bytes. Waits until there are some; gives zero at
     /// the end.
     ///
@@ -123,98 +139,8 @@ impl TcpStream {
         self.io.io(Direction::Read, |io| io.peek(buffer)).await
     }
 
-    /// Waits until there is something to read, or the end, or an error.
-    ///
-    /// Any number of tasks may wait. The answer may be stale: [`try_read`](Self::try_read) tells.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    ///
-    /// # Errors
-    ///
-    /// If the stream's loop is not the one that runs on this thread.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.io.ready(Direction::Read).await
-    }
-
-    /// Waits until something can be written, or an error.
-    ///
-    /// Any number of tasks may wait. The answer may be stale: [`try_write`](Self::try_write) tells.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
-    ///
-    /// # Errors
-    ///
-    /// If the stream's loop is not the one that runs on this thread.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.io.ready(Direction::Write).await
-    }
-
-    /// Reads what is there, without waiting. Zero: the end.
-    ///
-    /// # Errors
-    ///
-    /// Of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing is there.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use monoloop::io::*;
-    /// # use monoloop::net::{TcpListener, TcpStream};
-    /// # use std::io::ErrorKind;
-    /// # fn main() -> std::io::Result<()> {
-    /// # monoloop::run(async {
-    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
-    /// # let stream = TcpStream::connect(listener.local_addr()?).await?;
-    /// # let (mut peer, _) = listener.accept().await?;
-    /// let mut buffer = [0; 16];
-    /// assert_eq!(stream.try_read(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
-    /// # peer.write_all(b"hi").await?;
-    /// let read = loop {
-    ///     stream.readable().await?;
-    ///     match stream.try_read(&mut buffer) {
-    ///         Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-    ///         result => break result?,
-    ///     }
-    /// };
-    /// assert_eq!(&buffer[..read], b"hi");
-    /// # Ok(())
-    /// # })
-    /// # }
-    /// ```
-    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.io.try_io(Direction::Read, |mut io| io.read(buffer))
-    }
-
-    /// Like [`try_read`](Self::try_read), into several buffers in turn.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_read`](Self::try_read).
-    pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.io.try_io(Direction::Read, |mut io| io.read_vectored(buffers))
-    }
-
-    /// Writes what fits, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// Of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing fits.
-    pub fn try_write(&self, data: &[u8]) -> io::Result<usize> {
-        self.io.try_io(Direction::Write, |mut io| io.write(data))
-    }
-
-    /// Like [`try_write`](Self::try_write), from several buffers in turn.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_write`](Self::try_write).
-    pub fn try_write_vectored(&self, data: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.io.try_io(Direction::Write, |mut io| io.write_vectored(data))
-    }
+    stream::read_methods!();
+    stream::write_methods!();
 
     /// Closes one direction, or both, while the stream lives on. Closing the write side tells the peer
     /// that nothing more comes.
@@ -229,13 +155,13 @@ impl TcpStream {
 
     /// Borrows the two directions, for two futures of one task.
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
-        (ReadHalf::new(self), WriteHalf::new(self))
+        (ReadHalf { stream: self }, WriteHalf { stream: self })
     }
 
     /// Parts the two directions, for two tasks. When the write half is dropped, the peer sees the end; the
     /// descriptor is closed when both halves are dropped.
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        split::halves(Arc::new(self))
+        stream::halves(self)
     }
 
     /// Returns the address of this end.
@@ -323,93 +249,16 @@ impl TcpStream {
     }
 }
 
-/// How many bytes one vectored operation moves at most: the system takes only so many buffers at once.
-fn most_of(lengths: impl Iterator<Item = usize>) -> usize {
-    /// `IOV_MAX` of Linux and the BSDs is 1024; POSIX lets a system have as few as this.
-    const BUFFERS: usize = 16;
-    lengths.take(BUFFERS).fold(0, usize::saturating_add)
-}
+descriptor!(TcpStream, |this| this.io);
 
-/// Whether a connection has been made; `WouldBlock`: not yet. Writability alone does not tell.
-fn is_connected(io: &mio::net::TcpStream) -> io::Result<()> {
-    if let Some(error) = io.take_error()? {
-        return Err(error);
-    }
-    match io.peer_addr() {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-        Err(error) => Err(error),
-    }
-}
-
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.fmt(f)
-    }
-}
-
-#[cfg(unix)]
-impl std::os::fd::AsFd for TcpStream {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.io.get().as_fd()
-    }
-}
-
-impl AsyncRead for &TcpStream {
-    #[inline]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let wanted = buffer.len();
-        self.io.poll_bytes(Direction::Read, cx, wanted, |mut io| io.read(buffer))
-    }
-
-    fn poll_read_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let wanted = most_of(buffers.iter().map(|buffer| buffer.len()));
-        self.io.poll_bytes(Direction::Read, cx, wanted, |mut io| io.read_vectored(buffers))
-    }
-}
-
-/// `poll_flush` does nothing, as nothing is buffered; `poll_close` closes the write side.
-impl AsyncWrite for &TcpStream {
-    #[inline]
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        data: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.io.poll_bytes(Direction::Write, cx, data.len(), |mut io| io.write(data))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        data: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let wanted = most_of(data.iter().map(|data| data.len()));
-        self.io.poll_bytes(Direction::Write, cx, wanted, |mut io| io.write_vectored(data))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(match self.shutdown(Shutdown::Write) {
-            // The peer was faster: closed is closed.
+impl Connection for TcpStream {
+    fn close_write(&self) -> io::Result<()> {
+        match self.shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
-        })
+        }
     }
 }
 
-split::delegate_read!(TcpStream, |this| this);
-split::delegate_write!(TcpStream, |this| this);
+stream::async_read!(TcpStream);
+stream::async_write!(TcpStream);

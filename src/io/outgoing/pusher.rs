@@ -1,0 +1,163 @@
+//! The one who sends.
+
+use std::future::Future;
+use std::io;
+use std::mem;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use futures_io::AsyncWrite;
+
+use super::{Failure, Outgoing, Wish};
+use crate::io::poll_proceed;
+
+/// What an empty buffer keeps for the next writes.
+const KEPT: usize = 64 * 1024;
+
+/// Sends what is in the queue of an [`Outgoing`]. Ready when it was told to close and has sent all, when it was
+/// told to abort, or when the stream fails.
+#[derive(Debug)]
+pub(crate) struct Pusher<W> {
+    stream: W,
+    outgoing: Rc<Outgoing>,
+    /// What was taken off the queue, and how much of it was sent.
+    sending: Vec<u8>,
+    sent: usize,
+    /// How it ended, if not by being dropped.
+    end: Option<Result<(), Failure>>,
+}
+
+impl<W> Pusher<W> {
+    pub(crate) fn new(stream: W, outgoing: Rc<Outgoing>) -> Self {
+        Self { stream, outgoing, sending: Vec::new(), sent: 0, end: None }
+    }
+
+    pub(crate) fn stream_mut(&mut self) -> &mut W {
+        &mut self.stream
+    }
+
+    /// Takes the queue in exchange for the empty buffer.
+    fn take_queue(&mut self) {
+        self.sending.clear();
+        self.sending.shrink_to(KEPT);
+        self.sent = 0;
+        mem::swap(&mut self.sending, &mut self.outgoing.state.borrow_mut().queue);
+    }
+
+    fn has_sent(&mut self, count: usize) {
+        self.sent += count;
+        let mut state = self.outgoing.state.borrow_mut();
+        state.unsent -= count;
+        state.is_unflushed = true;
+        let was_paused = state.is_paused;
+        state.look_at_marks();
+        let has_room = was_paused && !state.is_paused;
+        drop(state);
+        if has_room {
+            self.outgoing.changed.notify_waiters();
+        }
+    }
+
+    /// Whoever writes or wishes wakes this poll's task from now on.
+    fn register(&self, cx: &Context<'_>) {
+        let waker = cx.waker().clone();
+        let old = self.outgoing.state.borrow_mut().pusher.replace(waker);
+        drop(old);
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Pusher<W> {
+    pub(crate) fn poll_push(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.register(cx);
+        let result = ready!(self.poll_through(cx));
+        self.end = Some(match &result {
+            Ok(()) => Ok(()),
+            Err(error) => Err(Failure::of(error)),
+        });
+        self.tell_end();
+        Poll::Ready(result)
+    }
+
+    fn poll_through(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.wish() == Wish::Abort {
+                return Poll::Ready(Ok(()));
+            }
+            if self.sent == self.sending.len() {
+                self.take_queue();
+            }
+            if self.sending.is_empty() {
+                ready!(self.poll_idle(cx))?;
+                match self.wish() {
+                    // A flush or a close of somebody's own may have written more.
+                    _ if !self.outgoing.state.borrow().queue.is_empty() => continue,
+                    Wish::Open | Wish::End => return Poll::Pending,
+                    Wish::Close | Wish::Abort => return Poll::Ready(Ok(())),
+                }
+            }
+            ready!(poll_proceed(cx));
+            let data = &self.sending[self.sent..];
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, data))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.has_sent(count),
+            }
+        }
+    }
+
+    /// All is sent: flushes, and closes the write side if that is wished.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outgoing = &*self.outgoing;
+        if outgoing.state.borrow().is_unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            outgoing.state.borrow_mut().is_unflushed = false;
+            outgoing.changed.notify_waiters();
+        }
+        let is_ended = outgoing.state.borrow().is_ended;
+        if !is_ended && self.wish() >= Wish::End {
+            ready!(Pin::new(&mut self.stream).poll_close(cx))?;
+            outgoing.state.borrow_mut().is_ended = true;
+            outgoing.changed.notify_waiters();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn wish(&self) -> Wish {
+        self.outgoing.state.borrow().wish
+    }
+}
+
+impl<W> Pusher<W> {
+    /// Tells those who wait that nothing more happens.
+    fn tell_end(&mut self) {
+        let dropped = || Err(Failure::aborted());
+        let mut state = self.outgoing.state.borrow_mut();
+        let aborted = state.wish == Wish::Abort && state.unsent > 0;
+        let end = if aborted { dropped() } else { self.end.take().unwrap_or_else(dropped) };
+        state.over.get_or_insert(end);
+        state.unsent = 0;
+        state.is_paused = false;
+        let (queue, pusher) = (mem::take(&mut state.queue), state.pusher.take());
+        drop(state);
+        drop((queue, pusher));
+        self.sending = Vec::new();
+        self.sent = 0;
+        self.outgoing.changed.notify_waiters();
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Future for Pusher<W> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_push(cx)
+    }
+}
+
+impl<W> Unpin for Pusher<W> {}
+
+impl<W> Drop for Pusher<W> {
+    fn drop(&mut self) {
+        self.tell_end();
+    }
+}

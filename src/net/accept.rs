@@ -1,0 +1,89 @@
+//! What all listeners share: accepting, by any number of tasks, with a pause when descriptors run out.
+
+use std::io;
+use std::panic::Location;
+use std::task::{Context, Poll, ready};
+
+use mio::event::Source;
+
+use super::pause::Pause;
+use crate::io::{Direction, Registered};
+
+/// A listening socket of mio's.
+pub(super) trait Listen: Source {
+    /// A connection and its peer's address.
+    type Accepted;
+
+    fn accept(&self) -> io::Result<Self::Accepted>;
+}
+
+impl Listen for mio::net::TcpListener {
+    type Accepted = (mio::net::TcpStream, std::net::SocketAddr);
+
+    fn accept(&self) -> io::Result<Self::Accepted> {
+        self.accept()
+    }
+}
+
+#[cfg(unix)]
+impl Listen for mio::net::UnixListener {
+    type Accepted = (mio::net::UnixStream, std::os::unix::net::SocketAddr);
+
+    fn accept(&self) -> io::Result<Self::Accepted> {
+        self.accept()
+    }
+}
+
+/// Accepts connections.
+pub(super) struct Acceptor<L: Source> {
+    pub(super) io: Registered<L>,
+    pause: Pause,
+}
+
+impl<L: Listen> Acceptor<L> {
+    pub(super) fn new(what: &str, location: &Location<'_>, listener: L) -> io::Result<Self> {
+        Ok(Self { io: Registered::new(what, location, listener)?, pause: Pause::default() })
+    }
+
+    /// Waits until there may be a connection, and a pause is over.
+    pub(super) async fn wait(&self) -> io::Result<()> {
+        while let Some(pause) = self.io.with_core(|core| Ok(self.pause.sleep(core)))? {
+            pause.await;
+        }
+        self.io.ready(Direction::Read).await
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<L::Accepted> {
+        loop {
+            self.wait().await?;
+            match self.try_accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+    }
+
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<L::Accepted>> {
+        ready!(match self.io.with_core(|core| Ok(self.pause.poll(core, cx))) {
+            Ok(pause) => pause.map(Ok),
+            Err(error) => Poll::Ready(Err(error)),
+        })?;
+        let accepted = ready!(self.io.poll_io(Direction::Read, cx, L::accept));
+        Poll::Ready(self.note(accepted))
+    }
+
+    pub(super) fn try_accept(&self) -> io::Result<L::Accepted> {
+        self.note(self.io.try_io(Direction::Read, L::accept))
+    }
+
+    /// Begins a pause if resources ran out.
+    pub(super) fn note<T>(&self, accepted: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &accepted {
+            self.io.with_core(|core| {
+                self.pause.note(core, error);
+                Ok(())
+            })?;
+        }
+        accepted
+    }
+}

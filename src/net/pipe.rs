@@ -1,0 +1,160 @@
+//! Pipes: bytes one way, between processes or within one.
+//!
+//! ```
+//! use monoloop::io::*;
+//! use monoloop::net::pipe;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! monoloop::run(async {
+//!     let (mut sender, mut receiver) = pipe::pipe()?;
+//!     sender.write_all(b"hello").await?;
+//!     drop(sender);
+//!     let mut text = String::new();
+//!     receiver.read_to_string(&mut text).await?;
+//!     assert_eq!(text, "hello");
+//!     Ok(())
+//! })
+//! # }
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::panic::Location;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use super::descriptor::descriptor;
+use super::stream::{self, RawRead, RawWrite};
+use crate::io::Registered;
+
+/// Makes a pipe.
+///
+/// # Errors
+///
+/// If the operating system refuses, or no loop runs on this thread.
+#[track_caller]
+pub fn pipe() -> io::Result<(Sender, Receiver)> {
+    let location = Location::caller();
+    let (sender, receiver) = mio::unix::pipe::new()?;
+    Ok((
+        Sender { io: Registered::new("pipe", location, sender)? },
+        Receiver { io: Registered::new("pipe", location, receiver)? },
+    ))
+}
+
+/// The writing end of a pipe.
+///
+/// Writing after the last reader is gone is an error ([`BrokenPipe`](io::ErrorKind::BrokenPipe)), in programs that
+/// ignore `SIGPIPE`, as those of Rust do.
+#[doc(alias = "connect_write_pipe")]
+pub struct Sender {
+    io: Registered<mio::unix::pipe::Sender>,
+}
+
+/// The reading end of a pipe.
+#[doc(alias = "connect_read_pipe")]
+pub struct Receiver {
+    io: Registered<mio::unix::pipe::Receiver>,
+}
+
+impl Sender {
+    /// Opens a named pipe to write.
+    ///
+    /// # Errors
+    ///
+    /// If the file is no pipe or nobody has it open to read (`ENXIO`), if the system refuses, or if no loop runs on
+    /// this thread.
+    #[track_caller]
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::from_owned_fd(open(OpenOptions::new().write(true), path.as_ref())?)
+    }
+
+    /// Takes the writing end of a pipe into the loop that runs on this thread, and makes it non-blocking: for everyone
+    /// who has this end, in other processes too. So take no descriptor that others use, such as an inherited one.
+    ///
+    /// # Errors
+    ///
+    /// If it is no pipe, if the operating system refuses, or if no loop runs on this thread.
+    #[track_caller]
+    pub fn from_owned_fd(fd: OwnedFd) -> io::Result<Self> {
+        let io = mio::unix::pipe::Sender::from(checked(fd)?);
+        io.set_nonblocking(true)?;
+        Ok(Self { io: Registered::new("Sender::from_owned_fd", Location::caller(), io)? })
+    }
+
+    /// Takes the descriptor out of the loop. It stays non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// If the pipe's loop is not the one that runs on this thread.
+    pub fn into_owned_fd(self) -> io::Result<OwnedFd> {
+        Ok(self.io.into_inner()?.into())
+    }
+
+    stream::write_methods!();
+
+    /// Only dropping it tells the reader of the end.
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // called by the macro below
+    fn close_write(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Receiver {
+    /// Opens a named pipe to read. As long as nobody has opened it to write, reads give the end.
+    ///
+    /// # Errors
+    ///
+    /// If the file is no pipe, if the system refuses, or if no loop runs on this thread.
+    #[track_caller]
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::from_owned_fd(open(OpenOptions::new().read(true), path.as_ref())?)
+    }
+
+    /// Takes the reading end of a pipe into the loop that runs on this thread, and makes it non-blocking: for everyone
+    /// who has this end, in other processes too. So take no descriptor that others use, such as an inherited one.
+    ///
+    /// # Errors
+    ///
+    /// If it is no pipe, if the operating system refuses, or if no loop runs on this thread.
+    #[track_caller]
+    pub fn from_owned_fd(fd: OwnedFd) -> io::Result<Self> {
+        let io = mio::unix::pipe::Receiver::from(checked(fd)?);
+        io.set_nonblocking(true)?;
+        Ok(Self { io: Registered::new("Receiver::from_owned_fd", Location::caller(), io)? })
+    }
+
+    /// Takes the descriptor out of the loop. It stays non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// If the pipe's loop is not the one that runs on this thread.
+    pub fn into_owned_fd(self) -> io::Result<OwnedFd> {
+        Ok(self.io.into_inner()?.into())
+    }
+
+    stream::read_methods!();
+}
+
+/// Opens without waiting for the other end.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<OwnedFd> {
+    const NONBLOCK: i32 = OFlags::NONBLOCK.bits() as i32;
+    Ok(options.custom_flags(NONBLOCK).open(path)?.into())
+}
+
+/// The descriptor, if it is a pipe's.
+fn checked(fd: OwnedFd) -> io::Result<OwnedFd> {
+    let file = File::from(fd);
+    match file.metadata()?.file_type().is_fifo() {
+        true => Ok(file.into()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "the descriptor is not a pipe's")),
+    }
+}
+
+descriptor!(Sender, |this| this.io);
+descriptor!(Receiver, |this| this.io);
+stream::async_write!(Sender);
+stream::async_read!(Receiver);
