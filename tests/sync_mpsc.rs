@@ -5,6 +5,8 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -406,6 +408,10 @@ struct Model {
     inside: RefCell<VecDeque<u64>>,
     next: Cell<u64>,
     woken: RefCell<Vec<bool>>,
+    /// Those who wait, in the order in which they came; some may be served, or given up.
+    line: RefCell<Vec<usize>>,
+    /// How many places those hold who have permits.
+    held: Cell<usize>,
     random: RefCell<Random>,
     depth: Cell<u32>,
 }
@@ -448,6 +454,21 @@ impl Model {
         }
     }
 
+    /// Reserves places, holds them until the next poll, and sends into some.
+    async fn reserve(&self, count: usize) -> bool {
+        let Ok(permits) = self.sender.reserve_many(count).await else { return false };
+        let held = Held::new(&self.held, count);
+        let mut is_first = true;
+        poll_fn(|_| if mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }).await;
+        drop(held);
+        for permit in permits.take(self.below(count + 1)) {
+            let value = self.new_value();
+            self.inside.borrow_mut().push_back(value);
+            permit.send(value);
+        }
+        true
+    }
+
     fn try_recv(&self) {
         let Ok(mut receiver) = self.receiver.try_borrow_mut() else { return };
         let expected = self.inside.borrow_mut().pop_front();
@@ -457,6 +478,25 @@ impl Model {
             return;
         }
         assert_eq!(received, expected);
+    }
+}
+
+/// Counts places as held.
+struct Held<'a> {
+    held: &'a Cell<usize>,
+    count: usize,
+}
+
+impl<'a> Held<'a> {
+    fn new(held: &'a Cell<usize>, count: usize) -> Self {
+        held.set(held.get() + count);
+        Self { held, count }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.held.set(self.held.get() - self.count);
     }
 }
 
@@ -501,6 +541,8 @@ fn run_model(seed: u64) {
         inside: RefCell::default(),
         next: Cell::new(0),
         woken: RefCell::default(),
+        line: RefCell::default(),
+        held: Cell::new(0),
         random: RefCell::new(random),
         depth: Cell::new(0),
     });
@@ -521,8 +563,8 @@ fn run_model(seed: u64) {
                 model.woken.borrow_mut().push(true);
             }
             3 => {
-                let (sender, count) = (model.sender.clone(), 1 + model.below(capacity));
-                let reserve = async move { sender.reserve_many(count).await.is_ok() };
+                let (of_future, count) = (Rc::clone(&model), 1 + model.below(capacity));
+                let reserve = async move { of_future.reserve(count).await };
                 waiting.push(Waiting { wish: Wish::Reserve(count), future: Some(probe(reserve)) });
                 model.woken.borrow_mut().push(true);
             }
@@ -539,9 +581,21 @@ fn run_model(seed: u64) {
         }
         check(&model, &waiting);
     }
+    if model.below(2) == 0 {
+        panics(|| model.receiver.borrow_mut().close());
+        // In any order, with permits out.
+        for _ in 0..waiting.len() {
+            let number = model.below(waiting.len());
+            poll(&model, &mut waiting[number], number);
+            check(&model, &waiting);
+        }
+    }
     // All that was handed out comes to its end.
     for (number, waiting) in waiting.iter_mut().enumerate() {
         poll(&model, waiting, number);
+        poll(&model, waiting, number);
+        let is_over = waiting.future.is_none() || !model.sender.is_closed();
+        assert!(is_over, "it waits for a place in a closed channel");
     }
     clear_hook();
     drop(waiting);
@@ -549,6 +603,8 @@ fn run_model(seed: u64) {
         model.try_recv();
     }
     assert_eq!(model.sender.free(), capacity, "a place was lost");
+    let end = if model.sender.is_closed() { TryRecvError::Closed } else { TryRecvError::Empty };
+    assert_eq!(model.receiver.borrow_mut().try_recv(), Err(end));
 }
 
 fn poll(model: &Model, waiting: &mut Waiting, number: usize) {
@@ -557,13 +613,21 @@ fn poll(model: &Model, waiting: &mut Waiting, number: usize) {
     if let Wish::Send(value) = waiting.wish {
         model.inside.borrow_mut().push_back(value);
     }
+    let held = model.held.get();
     let mut polled = Poll::Pending;
     let panicked = panics(|| polled = probe.poll_with(&hooked(number)));
     if panicked || polled.is_ready() {
-        // A reservation is given up at once.
         let over = waiting.future.take();
         panics(|| drop(over));
-    } else if let Wish::Send(value) = waiting.wish {
+    } else if model.held.get() > held {
+        // It waits, but not for places.
+        model.line.borrow_mut().retain(|&other| other != number);
+    } else if !model.line.borrow().contains(&number) {
+        model.line.borrow_mut().push(number);
+    }
+    if let (Wish::Send(value), false, Poll::Pending | Poll::Ready(false)) =
+        (waiting.wish, panicked, polled)
+    {
         model.inside.borrow_mut().retain(|&other| other != value);
     }
 }
@@ -571,10 +635,16 @@ fn poll(model: &Model, waiting: &mut Waiting, number: usize) {
 /// Nobody waits for places that are free.
 fn check(model: &Model, waiting: &[Waiting]) {
     assert_eq!(model.sender.len(), model.inside.borrow().len());
+    if !model.sender.is_closed() || model.held.get() > 0 {
+        let mut receiver = model.receiver.borrow_mut();
+        let is_over = model.sender.is_empty() && receiver.try_recv() == Err(TryRecvError::Closed);
+        assert!(!is_over, "values may come, and the receiver is told that none will");
+    }
     let woken = model.woken.borrow();
-    let unserved = (0..waiting.len()).filter(|&n| waiting[n].future.is_some() && !woken[n]);
-    // Who is first in line wants at most so many.
-    if let Some(most) = unserved.map(|n| waiting[n].places()).max() {
-        assert!(model.sender.free() < most, "a wake was lost");
+    // Who was served is woken, and never unserved again.
+    let mut line = model.line.borrow_mut();
+    line.retain(|&number| waiting[number].future.is_some() && !woken[number]);
+    if let Some(&first) = line.first() {
+        assert!(model.sender.free() < waiting[first].places(), "a wake was lost");
     }
 }
