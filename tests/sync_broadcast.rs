@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use channel_common::{
     Counted, Probe, clear_hook, clingy, hooked, now, panics, probe, ready, set_hook, with_seeds,
 };
-use common::{Random, many, quiet_panic};
+use common::{Random, gives_way, many, quiet_panic};
 use futures_core::Stream;
 use monoloop::sync::broadcast::{self, RecvError, TryRecvError};
 
@@ -204,6 +204,14 @@ fn a_receiver_whose_waker_panics_in_its_drop_is_gone() {
     assert!(panics(|| drop(receiver)));
     assert_eq!((sender.receiver_count(), closed.wakes()), (0, 1));
     closed.ready();
+}
+
+#[test]
+fn a_receiver_that_always_finds_a_value_gives_way() {
+    let (sender, mut receiver) = broadcast::channel(100_000);
+    (0..100_000).for_each(|n| assert!(sender.send(n).is_ok()));
+    drop(sender);
+    assert!(gives_way(async { while receiver.recv().await.is_ok() {} }));
 }
 
 /// Each receiver gets the numbers in order, is told of each gap exactly, and is woken when there is

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use channel_common::{
     Counted, Probe, clear_hook, clingy, hooked, now, panics, probe, ready, set_hook, with_seeds,
 };
-use common::{Random, many, quiet_panic};
+use common::{Random, gives_way, many, quiet_panic};
 use futures_core::Stream;
 use monoloop::sync::mpsc::{self, ReserveError, TryRecvError, TrySendError};
 
@@ -387,6 +387,23 @@ fn a_waker_finds_all_served_that_can_be() {
     drop(permits);
     clear_hook();
     assert_eq!(*free.borrow(), [(0, 0), (1, 0)]);
+}
+
+#[test]
+fn a_receiver_that_always_finds_a_value_gives_way() {
+    const MANY: usize = 100_000;
+    let full = || {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (0..MANY).for_each(|n| sender.send(n).unwrap());
+        receiver
+    };
+    let mut receiver = full();
+    assert!(gives_way(async { while receiver.recv().await.is_some() {} }));
+    let mut receiver = full();
+    assert!(gives_way(async { while receiver.recv_many(&mut Vec::new(), 1).await > 0 {} }));
+    // There is nobody to give way to.
+    let mut receiver = full();
+    assert!((0..MANY).all(|n| ready(receiver.recv()) == Some(n)));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -15,7 +15,7 @@ use std::time::Duration;
 use channel_common::{
     Counted, Probe, clear_hook, hooked, now, panics, probe, ready, set_hook, with_seeds,
 };
-use common::{Random, many, quiet_panic, virtual_loop};
+use common::{Random, gives_way, many, quiet_panic, virtual_loop};
 use futures_core::Stream;
 use monoloop::sync::queue::{
     GetError, LifoQueue, Prioritized, PriorityQueue, Queue, ReserveError, TryGetError, TryPutError,
@@ -544,6 +544,28 @@ fn an_order_that_panics_in_close_now_costs_no_item_and_no_claim() {
             break;
         }
     }
+}
+
+#[test]
+fn a_getter_that_always_finds_an_item_gives_way() {
+    const MANY: usize = 100_000;
+    let queue = Queue::unbounded();
+    let fill = || (0..MANY).for_each(|n| queue.try_put(n).unwrap());
+    fill();
+    assert!(gives_way(async {
+        for _ in 0..MANY {
+            queue.get().await.unwrap();
+        }
+    }));
+    fill();
+    assert!(gives_way(async {
+        let mut items = queue.items();
+        for _ in 0..MANY {
+            poll_fn(|cx| Pin::new(&mut items).poll_next(cx)).await.unwrap();
+        }
+    }));
+    fill();
+    assert!((0..MANY).all(|n| ready(queue.get()) == Ok(n)), "there is nobody to give way to");
 }
 
 /// Compared by its key alone.

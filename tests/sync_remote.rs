@@ -9,7 +9,7 @@ use std::sync::mpsc as std_mpsc;
 use std::thread;
 
 use channel_common::{panics, probe, ready};
-use common::{many, quiet_panic};
+use common::{gives_way, many, quiet_panic};
 use monoloop::sync::remote::event::Event;
 use monoloop::sync::remote::{channel, oneshot};
 
@@ -263,6 +263,14 @@ fn an_event_releases_loops_and_threads() {
     monoloop::run(event.wait());
     threads.into_iter().chain([setter]).for_each(|thread| thread.join().unwrap());
     assert!(event.is_set());
+}
+
+#[test]
+fn a_receiver_that_always_finds_a_value_gives_way() {
+    let (sender, mut receiver) = channel::unbounded();
+    (0..1000).for_each(|n| sender.try_send(n).unwrap());
+    drop(sender);
+    assert!(gives_way(async { while receiver.recv().await.is_some() {} }));
 }
 
 #[test]

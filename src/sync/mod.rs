@@ -16,6 +16,9 @@
 //!   goes to the next.
 //! * **Wakers may do what they like.** They are called when all is in order: one that calls back is served,
 //!   and the panic of one goes to whoever woke it, after all others were woken.
+//! * **Nobody starves the others.** On a loop of this crate a receiver or getter that always finds something
+//!   gives way now and then, as a socket does (the rest of what never waits does not: a loop that does nothing
+//!   else needs a [`yield_now`](crate::yield_now)).
 //! * **No herd.** Handing out one thing wakes one task.
 //! * **Nothing is allocated to wait,** once as many waited before; nor to be idle.
 //!
@@ -44,6 +47,7 @@
 
 mod barrier;
 pub mod broadcast;
+mod budget;
 mod condition;
 mod error;
 mod event;

@@ -4,12 +4,13 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
 use super::shared::Shared;
 use super::{RecvError, TryRecvError};
+use crate::sync::budget::Budget;
 use crate::sync::wait_list::Key;
 
 /// Receives every value of a [`channel`](super::channel) that is sent while it exists. Also a [`Stream`] of
@@ -22,11 +23,12 @@ pub struct Receiver<T> {
     /// The number of its next value.
     next: u64,
     key: Option<Key>,
+    budget: Budget,
 }
 
 impl<T> Receiver<T> {
     pub(super) fn new(shared: Rc<Shared<T>>, next: u64) -> Self {
-        Self { shared, next, key: None }
+        Self { shared, next, key: None, budget: Budget::new() }
     }
 
     /// Makes another receiver of what is sent from now on.
@@ -74,6 +76,7 @@ impl<T: Clone> Receiver<T> {
     /// Polls for the next value, as [`recv`](Self::recv) does.
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
+        ready!(self.budget.poll_spend(cx));
         let received = self.shared.poll_recv(&mut self.key, &mut self.next, cx);
         received.map(|received| received.map(Rc::unwrap_or_clone))
     }

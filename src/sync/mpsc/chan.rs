@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::{Permits, TryRecvError};
+use crate::sync::budget::Budget;
 use crate::sync::lone_waiter::LoneWaiter;
 use crate::sync::places::{Closed, Places, Refused};
 use crate::sync::wait_list::{Key, WaitList, Wakes};
@@ -19,6 +20,7 @@ pub(super) struct Chan<T> {
     places: Places,
     receiver: LoneWaiter,
     receiver_is_gone: Cell<bool>,
+    budget: Budget,
     senders: Cell<usize>,
     /// Those who wait until the channel is closed.
     closing: WaitList,
@@ -32,6 +34,7 @@ impl<T> Chan<T> {
             places: Places::new(capacity),
             receiver: LoneWaiter::default(),
             receiver_is_gone: Cell::new(false),
+            budget: Budget::new(),
             senders: Cell::new(1),
             closing: WaitList::new(),
         }
@@ -143,14 +146,21 @@ impl<T> Chan<T> {
     /// Waits for a value; `None` when there will be no more.
     #[inline(always)]
     pub(super) fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<T>> {
-        match self.pop() {
-            Some(value) => Poll::Ready(Some(value)),
-            None => self.poll_empty(cx),
+        if self.budget.spend() {
+            if let Some(value) = self.pop() {
+                return Poll::Ready(Some(value));
+            }
         }
+        self.poll_recv_slowly(cx)
     }
 
+    /// Apart, and the last thing that is done, so that nothing has to be kept meanwhile.
     #[inline(never)]
-    fn poll_empty(&self, cx: &Context<'_>) -> Poll<Option<T>> {
+    fn poll_recv_slowly(&self, cx: &Context<'_>) -> Poll<Option<T>> {
+        ready!(self.budget.poll_ask_if_due(cx));
+        if let Some(value) = self.pop() {
+            return Poll::Ready(Some(value));
+        }
         if self.why_empty() == TryRecvError::Empty {
             self.receiver.register(cx);
         }
@@ -172,6 +182,7 @@ impl<T> Chan<T> {
         if limit == 0 {
             return Poll::Ready(0);
         }
+        ready!(self.budget.poll_spend(cx));
         let mut count = self.take_many(values, limit);
         if count == 0 && self.why_empty() == TryRecvError::Empty {
             self.receiver.register(cx);

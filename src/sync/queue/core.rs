@@ -8,11 +8,12 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::store::Store;
 use super::unfinished::Unfinished;
 use super::{PutError, TryGetError};
+use crate::sync::budget::Budget;
 use crate::sync::places::{Closed, Places, Refused};
 use crate::sync::wait_list::{Key, Removed, WaitList, Wakes};
 use crate::sync::waiting::Waiting;
@@ -28,6 +29,7 @@ pub(super) struct Core<S: Store> {
     getting: WaitList<(), Result<(), Closed>>,
     places: Places,
     unfinished: Unfinished,
+    budget: Budget,
 }
 
 impl<S: Store> Core<S> {
@@ -39,6 +41,7 @@ impl<S: Store> Core<S> {
             getting: WaitList::new(),
             places: Places::new(capacity),
             unfinished: Unfinished::new(),
+            budget: Budget::new(),
         }
     }
 
@@ -189,6 +192,9 @@ impl<S: Store> Core<S> {
     /// Waits for an item.
     #[inline]
     pub(super) async fn get(&self) -> Result<S::Item, Closed> {
+        if !self.budget.spend() {
+            poll_fn(|cx| self.budget.poll_ask(cx)).await;
+        }
         match self.try_get() {
             Ok(item) => return Ok(item),
             Err(TryGetError::Closed) => return Err(Closed),
@@ -198,12 +204,18 @@ impl<S: Store> Core<S> {
         poll_fn(|cx| self.poll_get(waiting.key(), cx)).await
     }
 
-    /// Polls for an item, as who stands at `key`.
-    pub(super) fn poll_get(
+    /// Polls for an item of a stream, as who stands at `key`.
+    pub(super) fn poll_next(
         &self,
         key: &mut Option<Key>,
         cx: &Context<'_>,
     ) -> Poll<Result<S::Item, Closed>> {
+        ready!(self.budget.poll_spend(cx));
+        self.poll_get(key, cx)
+    }
+
+    /// Polls for an item, as who stands at `key`.
+    fn poll_get(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<Result<S::Item, Closed>> {
         let claim = || {
             self.claimed.set(self.claimed.get() + 1);
             Claim { core: self }

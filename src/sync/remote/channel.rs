@@ -9,13 +9,14 @@ use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use futures_core::Stream;
 
 use super::block::block_on;
 use super::{lock, wake};
 use crate::executor::wake::WakeRef;
+use crate::sync::budget;
 pub use crate::sync::mpsc::{SendError, TryRecvError, TrySendError};
 use crate::sync::wait_list::Wakes;
 
@@ -264,6 +265,7 @@ impl<T> Receiver<T> {
 
     /// Polls for the next value, as [`recv`](Self::recv) does.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        ready!(budget::poll_proceed(cx));
         match self.try_recv() {
             Ok(value) => return Poll::Ready(Some(value)),
             Err(TryRecvError::Closed) => return Poll::Ready(None),
