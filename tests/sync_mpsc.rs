@@ -52,6 +52,18 @@ fn who_sends_to_a_full_channel_waits_in_line() {
     assert_eq!(receiver.try_recv(), Ok('c'));
 }
 
+/// A place is handed over, not the value moved: as asyncio and tokio have it, and as the docs say.
+#[test]
+fn who_has_a_place_sends_when_it_runs() {
+    let (sender, mut receiver) = mpsc::channel(2);
+    ['a', 'b'].into_iter().for_each(|value| sender.try_send(value).unwrap());
+    let mut sending = probe(sender.send('c')).pending();
+    assert_eq!([(); 2].map(|()| receiver.try_recv().unwrap()), ['a', 'b']);
+    sender.try_send('d').unwrap();
+    sending.ready().unwrap();
+    assert_eq!([(); 2].map(|()| receiver.try_recv().unwrap()), ['d', 'c']);
+}
+
 #[test]
 fn a_sender_that_was_served_and_dropped_passes_its_place_on() {
     let (sender, mut receiver) = mpsc::channel(1);

@@ -9,7 +9,7 @@ use std::sync::mpsc as std_mpsc;
 use std::thread;
 
 use channel_common::{panics, probe, ready};
-use common::{gives_way, many, quiet_panic};
+use common::{gives_way, many, panic_of, quiet_panic};
 use monoloop::sync::remote::event::Event;
 use monoloop::sync::remote::{channel, oneshot};
 
@@ -271,6 +271,28 @@ fn a_receiver_that_always_finds_a_value_gives_way() {
     (0..1000).for_each(|n| sender.try_send(n).unwrap());
     drop(sender);
     assert!(gives_way(async { while receiver.recv().await.is_some() {} }));
+}
+
+/// Even where there is nothing to wait for.
+#[test]
+fn blocking_a_loop_from_inside_panics() {
+    let (sender, mut receiver) = channel::unbounded();
+    let (_, answer) = oneshot::channel::<()>();
+    let event = Event::new();
+    sender.try_send(1).unwrap();
+    event.set();
+    let told = |what: &str, panicked: String| {
+        assert!(panicked.contains(what) && panicked.contains(file!()), "{panicked}");
+    };
+    monoloop::run(async {
+        told("Sender::blocking_send", panic_of(|| sender.blocking_send(2)));
+        told("Receiver::blocking_recv", panic_of(|| receiver.blocking_recv()));
+        told("Receiver::blocking_recv", panic_of(|| answer.blocking_recv()));
+        told("Event::blocking_wait", panic_of(|| event.blocking_wait()));
+    });
+    // A thread whose loop does not run may block.
+    event.blocking_wait();
+    assert_eq!(receiver.blocking_recv(), Some(1));
 }
 
 #[test]

@@ -46,6 +46,9 @@ pub struct Sender<T> {
 impl<T> Sender<T> {
     /// Sends a value, and waits until there is a place for it.
     ///
+    /// Those who wait are handed places in the order in which they came. The value goes in when this runs
+    /// again: values that others send meanwhile, into places of their own, are before it.
+    ///
     /// # Errors
     ///
     /// Gives the value back if the channel is closed, now or while it waits.

@@ -38,6 +38,9 @@ macro_rules! queue {
 
             /// Puts an item, and waits until there is a place for it.
             ///
+            /// Those who wait are handed places in the order in which they came. The item goes in when this
+            /// runs again: items that others put meanwhile, into places of their own, are before it.
+            ///
             /// # Errors
             ///
             /// Gives the item back if the queue is closed, now or while it waits.

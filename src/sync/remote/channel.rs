@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use futures_core::Stream;
 
-use super::block::block_on;
+use super::block::{block_on, refuse_on_loop};
 use super::{lock, wake};
 use crate::executor::wake::WakeRef;
 use crate::sync::budget;
@@ -108,13 +108,18 @@ impl<T> Sender<T> {
         Sending { sender: self, value: Some(value), ticket: None }.await
     }
 
-    /// Sends a value, and blocks this thread until there is a place for it. Not for a thread whose loop runs:
-    /// it would stand still.
+    /// Sends a value, and blocks this thread until there is a place for it.
     ///
     /// # Errors
     ///
     /// Gives the value back if the channel is closed, now or while it waits.
+    ///
+    /// # Panics
+    ///
+    /// If the loop of this thread runs: all its tasks would stand still.
+    #[track_caller]
     pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
+        refuse_on_loop("Sender::blocking_send", "`send`");
         match self.try_send(value) {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(value)) => Err(SendError(value)),
@@ -283,9 +288,14 @@ impl<T> Receiver<T> {
         Poll::Ready(self.try_recv().ok())
     }
 
-    /// Blocks this thread until there is a value; `None` as for [`recv`](Self::recv). Not for a thread whose
-    /// loop runs: it would stand still.
+    /// Blocks this thread until there is a value; `None` as for [`recv`](Self::recv).
+    ///
+    /// # Panics
+    ///
+    /// If the loop of this thread runs: all its tasks would stand still.
+    #[track_caller]
     pub fn blocking_recv(&mut self) -> Option<T> {
+        refuse_on_loop("Receiver::blocking_recv", "`recv`");
         block_on(self.recv())
     }
 
