@@ -660,11 +660,16 @@ fn running_out_of_descriptors_is_reported_once_and_recovered_from() {
         drop(files);
         sleep(2 * SECOND).await;
         assert_eq!(server.connections(), 20);
-        // The next time it is told of again.
-        let files = exhaust(0);
-        drop(clients);
-        let failing = std::net::TcpStream::connect(addr);
-        drop((failing, files));
-        until(|| server.connections() == 0).await;
+        // Later trouble is told of again.
+        sleep(10 * SECOND).await;
+        let (late, files) = (rustix::net::socket, exhaust(1));
+        let late =
+            late(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None).unwrap();
+        rustix::net::connect(&late, &addr).unwrap();
+        sleep(SECOND).await;
+        assert_eq!((server.connections(), reports.borrow().len()), (20, 2));
+        drop((clients, files, late));
+        sleep(2 * SECOND).await;
+        assert_eq!(server.connections(), 0);
     });
 }

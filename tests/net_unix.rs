@@ -52,7 +52,7 @@ fn a_stream_of_std_and_ours_speak_both_ways() {
         client.read_exact(&mut buffer).unwrap();
         assert_eq!(&buffer, b"pong");
 
-        let theirs = StdListener::from(listener.into_std().unwrap());
+        let theirs = listener.into_std().unwrap();
         let mut client = UnixStream::connect(&place.0).await.unwrap();
         let (mut server, _) = theirs.accept().unwrap();
         client.write_all(b"x").await.unwrap();

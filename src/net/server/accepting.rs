@@ -5,14 +5,14 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::crowd::Crowd;
 use super::listen::{HandlerOutput, Listener};
 use crate::net::backoff::Backoff;
 use crate::sync::{OwnedPermit, Semaphore};
 use crate::task::{self, CancelToken, report_own, yield_now};
-use crate::time::sleep;
+use crate::time::{now, sleep};
 
 /// So many connections are accepted in a row before other tasks get a turn.
 const BURST: usize = 16;
@@ -20,6 +20,8 @@ const BURST: usize = 16;
 /// The pauses while accepting fails, if it fails again each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Trouble that was longer ago is another one.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 
 /// What the accepting tasks of a server share.
 pub(super) struct Service<H> {
@@ -42,10 +44,7 @@ where
     let mut trouble = Trouble::none();
     loop {
         match accept_burst(&listener, &service).await {
-            Ok(()) => {
-                trouble = Trouble::none();
-                yield_now().await;
-            }
+            Ok(()) => yield_now().await,
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => trouble.pause(&name, error).await,
         }
@@ -113,22 +112,27 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-/// Accepting fails, and may go on to do so.
+/// Accepting fails, and may go on to do so. Successes in between do not end that: a server at the limit of its
+/// descriptors fails as often as one of them becomes free.
 struct Trouble {
     backoff: Backoff,
-    is_reported: bool,
+    /// When it failed last.
+    last: Option<Instant>,
 }
 
 impl Trouble {
     const fn none() -> Self {
-        Self { backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), is_reported: false }
+        Self { backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), last: None }
     }
 
-    /// Reports the first error of a row, and pauses.
+    /// Pauses; before that, reports the first error, and the first after a while without one.
     async fn pause(&mut self, name: &str, error: io::Error) {
-        if !std::mem::replace(&mut self.is_reported, true) {
+        let now = now();
+        if self.last.is_none_or(|last| now - last > FORGOTTEN_AFTER) {
+            *self = Self::none();
             report_own(Box::new(AcceptError { listener: name.to_owned(), error }));
         }
+        self.last = Some(now);
         sleep(self.backoff.next()).await;
     }
 }
@@ -157,5 +161,141 @@ impl fmt::Display for AcceptError {
 impl Error for AcceptError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::net::server::listen::Accept;
+    use crate::{EventLoop, spawn, time};
+
+    /// Says what it was told to, one after the other; then nothing more comes.
+    struct Scripted {
+        script: RefCell<VecDeque<Result<u32, io::Error>>>,
+        attempts: Rc<Cell<u32>>,
+    }
+
+    impl Accept for Scripted {
+        async fn wait(&self) -> io::Result<()> {
+            let is_over = self.script.borrow().is_empty();
+            match is_over {
+                true => std::future::pending().await,
+                false => Ok(()),
+            }
+        }
+    }
+
+    impl Listener for Scripted {
+        type Stream = u32;
+        type Addr = ();
+
+        fn addr(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn accept_now(&self) -> io::Result<(u32, ())> {
+            self.attempts.set(self.attempts.get() + 1);
+            let said = self.script.borrow_mut().pop_front();
+            said.unwrap_or(Err(io::ErrorKind::WouldBlock.into())).map(|stream| (stream, ()))
+        }
+
+        fn text((): &()) -> Option<String> {
+            None
+        }
+    }
+
+    /// Runs `script`; gives who was served, what was reported, and how long it took.
+    fn run(script: Vec<Result<u32, io::Error>>) -> (Vec<u32>, Vec<String>, Duration) {
+        let (reports, served) = (Rc::new(RefCell::default()), Rc::new(RefCell::default()));
+        let noted: Rc<RefCell<Vec<String>>> = Rc::clone(&reports);
+        let event_loop = EventLoop::builder()
+            .virtual_time(true)
+            .on_error(move |report| noted.borrow_mut().push(report.message().into_owned()))
+            .build()
+            .unwrap();
+        let took = event_loop.run(async {
+            let (attempts, length) = (Rc::new(Cell::new(0)), script.len());
+            let seen: Rc<RefCell<Vec<u32>>> = Rc::clone(&served);
+            let listener =
+                Scripted { script: RefCell::new(script.into()), attempts: Rc::clone(&attempts) };
+            let service = Rc::new(Service {
+                handler: async move |stream, (), _| seen.borrow_mut().push(stream),
+                crowd: Rc::default(),
+                token: CancelToken::new(),
+                permits: None,
+                location: Location::caller(),
+            });
+            let begin = time::now();
+            let accepting = accept_from(listener, "x".to_owned(), service);
+            let accepting = spawn(accepting).abort_on_drop();
+            while (attempts.get() as usize) < length {
+                sleep(Duration::from_millis(1)).await;
+            }
+            let took = time::now() - begin;
+            yield_now().await;
+            drop(accepting);
+            took
+        });
+        (served.take(), reports.take(), took)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_error_ends_it_whichever_comes_first() {
+        use rustix::io::Errno;
+
+        let all = [
+            Errno::CONNABORTED,
+            Errno::CONNRESET,
+            Errno::INTR,
+            Errno::AGAIN,
+            Errno::PROTO,
+            Errno::PERM,
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOBUFS,
+            Errno::NOMEM,
+            Errno::NETDOWN,
+        ];
+        for errno in all {
+            for before in 0..3 {
+                let error = || Err(io::Error::from_raw_os_error(errno.raw_os_error()));
+                let mut script: Vec<_> = (0..before).map(Ok).collect();
+                script.extend([error(), Ok(7), Ok(8)]);
+                let expected: Vec<u32> = (0..before).chain([7, 8]).collect();
+                let (served, reports, _) = run(script);
+                assert_eq!(served, expected, "{errno:?}");
+                assert!(reports.len() <= 1, "{reports:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn connections_that_went_away_are_neither_reported_nor_waited_for() {
+        let gone = || Err(io::ErrorKind::ConnectionAborted.into());
+        let (served, reports, took) = run(vec![gone(), Ok(1), gone(), gone(), Ok(2)]);
+        assert_eq!((served, reports.len()), (vec![1, 2], 0));
+        assert!(took <= Duration::from_millis(1), "{took:?}");
+    }
+
+    #[test]
+    fn pauses_grow_to_a_second_and_one_report_is_enough() {
+        let fails = || Err(io::Error::other("no"));
+        // 100, 200, 400, 800 ms, and then a second each.
+        let mut script: Vec<_> = (0..7).map(|_| fails()).collect();
+        script.push(Ok(1));
+        let (served, reports, took) = run(script);
+        assert_eq!((served, reports.len()), (vec![1], 1));
+        assert_eq!(reports[0], "cannot accept on x: no; trying again");
+        let expected = Duration::from_millis(4500);
+        assert!((expected..expected + Duration::from_millis(2)).contains(&took), "{took:?}");
+
+        // Now and then a descriptor is free: no news.
+        let (served, reports, _) = run(vec![fails(), Ok(1), fails(), Ok(2), Ok(3), fails()]);
+        assert_eq!((served, reports.len()), (vec![1, 2, 3], 1));
     }
 }

@@ -45,8 +45,9 @@ const BACKLOG: u32 = 1024;
 ///
 /// * **A handler that fails or panics** closes its own connection and no other. The loop's error hook is told
 ///   ([`ErrorReport`](crate::ErrorReport)), with the peer's address in the task's name.
-/// * **Running out of descriptors or memory** (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`) is reported once, as an
-///   [`AcceptError`]. The server then pauses for 100 ms, and up to a second if that goes on, and recovers by itself.
+/// * **Running out of descriptors or memory** (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`) is reported, as an
+///   [`AcceptError`], once for as long as it goes on. The server pauses for 100 ms, later up to a second, and recovers by
+///   itself.
 /// * **Accepting leaves room for others**: after 16 connections in a row it gives way to the tasks that are ready.
 /// * **Slow peers.** [`idle_timeout`](super::idle_timeout()) ends a connection on which nothing moves;
 ///   [`time::timeout`](crate::time::timeout()) around the reading of a header bounds that, however slowly it drips in.

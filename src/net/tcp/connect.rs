@@ -104,13 +104,14 @@ impl Connector {
     ) -> io::Result<TcpStream> {
         context::io_with(what, location, |_| Ok(()))?;
         let addrs = self.candidates(resolve_by(self.resolver.as_deref(), addr.target()).await?);
-        // By value: the compiler cannot prove that a future made of a borrowed item is `Send`.
-        let attempts = addrs.clone().into_iter().map(|addr| self.attempt(what, location, addr));
-        // The most common case needs no race.
-        let result = match addrs.len() {
-            1 => attempts.last().expect("one").await.map_err(|error| vec![error]),
+        let attempt = |addr| self.attempt(what, location, addr);
+        let result = match addrs[..] {
+            // The most common case needs no race.
+            [addr] => attempt(addr).await.map_err(|error| vec![error]),
             _ => {
                 let delay = self.attempt_delay.unwrap_or(Duration::MAX);
+                // By value: the compiler cannot prove that a future made of a borrowed item is `Send`.
+                let attempts = addrs.clone().into_iter().map(attempt);
                 staggered_race(attempts, delay).await.map(|(stream, _)| stream)
             }
         };

@@ -1,0 +1,50 @@
+//! The examples of servers do what their heads say, when they talk to themselves.
+
+#![cfg(not(miri))] // it starts processes
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+fn smoke(name: &str) -> String {
+    let mut command = Command::new(example(name));
+    let output = command.arg("--smoke").stdin(Stdio::null()).output().expect("it can be started");
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).expect("a text")
+}
+
+#[test]
+fn chat_server_lets_all_hear_all_others() {
+    let text = smoke("chat_server");
+    assert!(text.contains("smoke: each of 12 heard all others\n"), "{text}");
+    assert_eq!(text.matches(" has come (").count(), 12, "{text}");
+    assert_eq!(text.matches(" has gone (").count(), 12, "{text}");
+    assert!(text.ends_with(" cut off\n"), "{text}");
+}
+
+#[test]
+fn udp_echo_answers_and_notices_that_nobody_is_there() {
+    let text = smoke("udp_echo");
+    let end = "smoke: 400 datagrams came back\nsmoke: and then nobody was there\n";
+    assert!(text.ends_with(end), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn multi_core_echo_serves_on_all_loops() {
+    let text = smoke("multi_core_echo");
+    assert!(text.contains("smoke: 100 clients got back what they sent\n"), "{text}");
+    let last = text.lines().last().expect("lines");
+    let words = last.split([' ', ',']);
+    let served: Vec<u64> = words.skip(3).step_by(5).filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(served.iter().sum::<u64>(), 100, "{text}");
+}
+
+/// Cargo builds examples before it runs tests, next to them.
+fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its path");
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps/TEST");
+    let path = profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
+    path
+}
