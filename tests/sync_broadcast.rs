@@ -214,6 +214,18 @@ fn a_receiver_that_always_finds_a_value_gives_way() {
     assert!(gives_way(async { while receiver.recv().await.is_ok() {} }));
 }
 
+#[test]
+fn a_receiver_that_is_gone_is_not_woken() {
+    let (sender, mut receiver) = broadcast::channel::<u8>(1);
+    let _other = sender.subscribe();
+    let (counter, waker) = common::Counter::new();
+    assert!(probe(receiver.recv()).poll_with(&waker).is_pending());
+    drop(receiver);
+    assert_eq!(std::sync::Arc::strong_count(&counter), 2, "its waker is gone");
+    sender.send(1).unwrap();
+    assert_eq!(counter.get(), 0);
+}
+
 /// Each receiver gets the numbers in order, is told of each gap exactly, and is woken when there is
 /// something.
 #[test]

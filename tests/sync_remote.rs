@@ -4,12 +4,13 @@ mod channel_common;
 mod common;
 
 use std::cell::Cell;
+use std::future::Future;
 use std::rc::Rc;
-use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, mpsc as std_mpsc};
 use std::thread;
 
 use channel_common::{panics, probe, ready};
-use common::{gives_way, many, panic_of, quiet_panic};
+use common::{Counter, gives_way, many, panic_of, quiet_panic};
 use monoloop::sync::remote::event::Event;
 use monoloop::sync::remote::{channel, oneshot};
 
@@ -293,6 +294,39 @@ fn blocking_a_loop_from_inside_panics() {
     // A thread whose loop does not run may block.
     event.blocking_wait();
     assert_eq!(receiver.blocking_recv(), Some(1));
+}
+
+/// Polls a future that waits with one waker, then with another: the second is woken.
+fn wakes_the_newest<T>(future: impl Future<Output = T>, wake: impl FnOnce()) {
+    let ((old, old_waker), (new, new_waker)) = (Counter::new(), Counter::new());
+    let mut future = probe(future);
+    assert!(future.poll_with(&old_waker).is_pending());
+    assert!(future.poll_with(&new_waker).is_pending());
+    wake();
+    assert_eq!((old.get(), new.get()), (0, 1));
+    future.ready();
+}
+
+#[test]
+fn the_newest_waker_is_woken() {
+    let (sender, mut receiver) = channel::bounded(1);
+    wakes_the_newest(receiver.recv(), || sender.try_send(1).unwrap());
+    sender.try_send(1).unwrap();
+    wakes_the_newest(sender.send(2), || assert_eq!(receiver.try_recv(), Ok(1)));
+    let (sender, receiver) = oneshot::channel();
+    wakes_the_newest(receiver, || sender.send(()).unwrap());
+    let event = Event::new();
+    wakes_the_newest(event.wait(), || event.set());
+}
+
+#[test]
+fn who_gave_up_waiting_for_an_event_is_not_woken() {
+    let event = Event::new();
+    let (counter, waker) = Counter::new();
+    assert!(probe(event.wait()).poll_with(&waker).is_pending());
+    assert_eq!(Arc::strong_count(&counter), 2, "its waker is gone");
+    event.set();
+    assert_eq!(counter.get(), 0);
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! `sync::Semaphore`: counts, order, closing, and what drops give back.
 
+mod channel_common;
 mod common;
 mod sync_common;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use channel_common::{clear_hook, hooked, set_hook};
 use common::{Counter, panic_of};
 use monoloop::sync::{Semaphore, TryAcquireError};
 use sync_common::{for_ever, now, poll, waiting};
@@ -145,4 +148,15 @@ fn odd_numbers_are_no_harm() {
     assert!(panic_of(|| semaphore.add_permits(usize::MAX)).contains("MAX_PERMITS"));
     assert_eq!(semaphore.available_permits(), Semaphore::MAX_PERMITS);
     assert!(panic_of(|| Semaphore::new(usize::MAX)).contains("MAX_PERMITS"));
+}
+
+#[test]
+fn a_waker_finds_the_semaphore_closed() {
+    let semaphore = leaked(0);
+    let seen = Rc::new(Cell::new(None));
+    let (_waiter, seen_by) = (waiting(semaphore.acquire(), &hooked(0)), Rc::clone(&seen));
+    set_hook(move |_| seen_by.set(semaphore.try_acquire().err()));
+    semaphore.close();
+    clear_hook();
+    assert_eq!(seen.get(), Some(TryAcquireError::Closed));
 }

@@ -198,6 +198,18 @@ fn a_receiver_whose_waker_panics_in_its_drop_is_gone() {
     closed.ready();
 }
 
+#[test]
+fn a_receiver_that_is_gone_is_not_woken() {
+    let (sender, mut receiver) = watch::channel(0);
+    let _other = sender.subscribe();
+    let (counter, waker) = common::Counter::new();
+    assert!(probe(receiver.changed()).poll_with(&waker).is_pending());
+    drop(receiver);
+    assert_eq!(std::sync::Arc::strong_count(&counter), 2, "its waker is gone");
+    sender.send(1).unwrap();
+    assert_eq!(counter.get(), 0);
+}
+
 /// Versions are counted beside it.
 #[test]
 fn random_operations_agree_with_plain_counting() {
