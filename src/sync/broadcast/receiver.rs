@@ -60,14 +60,14 @@ impl<T> Receiver<T> {
 impl<T: Clone> Receiver<T> {
     /// Waits for the next value.
     ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    ///
     /// # Errors
     ///
     /// [`RecvError::Closed`] when all was received and no sender is left; [`RecvError::Lagged`] when this
     /// receiver was too slow: then the next call gets the oldest value that is left.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
     #[inline]
     pub async fn recv(&mut self) -> Result<T, RecvError> {
         poll_fn(|cx| self.poll_recv(cx)).await

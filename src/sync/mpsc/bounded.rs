@@ -49,14 +49,14 @@ impl<T> Sender<T> {
     /// Those who wait are handed places in the order in which they came. The value goes in when this runs
     /// again: values that others send meanwhile, into places of their own, are before it.
     ///
-    /// # Errors
-    ///
-    /// Gives the value back if the channel is closed, now or while it waits.
-    ///
     /// # Cancel safety
     ///
     /// Dropped half-way, the value is lost, and nothing was sent; so is the place in the queue of those who
     /// wait. To keep the value, [`reserve`](Self::reserve) a place first.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back if the channel is closed, now or while it waits.
     #[inline]
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
         let Err(value) = self.chan.try_send(value) else { return Ok(()) };
@@ -84,13 +84,13 @@ impl<T> Sender<T> {
 
     /// Waits for a place, so that sending into it cannot fail.
     ///
-    /// # Errors
-    ///
-    /// [`ReserveError::Closed`] if the channel is closed, now or while it waits.
-    ///
     /// # Cancel safety
     ///
     /// Nothing is lost but the place in the queue of those who wait.
+    ///
+    /// # Errors
+    ///
+    /// [`ReserveError::Closed`] if the channel is closed, now or while it waits.
     ///
     /// # Examples
     ///
@@ -111,14 +111,14 @@ impl<T> Sender<T> {
 
     /// Waits for `count` places. Those who come later wait behind it, even for few.
     ///
+    /// # Cancel safety
+    ///
+    /// As for [`reserve`](Self::reserve).
+    ///
     /// # Errors
     ///
     /// [`ReserveError::Closed`] as for [`reserve`](Self::reserve), and [`ReserveError::TooMany`] if `count`
     /// is more than the capacity.
-    ///
-    /// # Cancel safety
-    ///
-    /// As for [`reserve`](Self::reserve).
     pub async fn reserve_many(&self, count: usize) -> Result<Permits<'_, T>, ReserveError> {
         if count > self.capacity() {
             return Err(ReserveError::TooMany);

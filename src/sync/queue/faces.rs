@@ -41,14 +41,14 @@ macro_rules! queue {
             /// Those who wait are handed places in the order in which they came. The item goes in when this
             /// runs again: items that others put meanwhile, into places of their own, are before it.
             ///
-            /// # Errors
-            ///
-            /// Gives the item back if the queue is closed, now or while it waits.
-            ///
             /// # Cancel safety
             ///
             /// Dropped half-way, the item is lost, and was not put; so is the place among those who wait. To
             /// keep the item, [`reserve`](Self::reserve) a place first.
+            ///
+            /// # Errors
+            ///
+            /// Gives the item back if the queue is closed, now or while it waits.
             #[inline]
             pub async fn put(&self, item: T) -> Result<(), PutError<T>> {
                 self.core.put(item).await
@@ -70,13 +70,13 @@ macro_rules! queue {
 
             /// Waits for a place, so that putting an item into it cannot fail.
             ///
-            /// # Errors
-            ///
-            /// If the queue is closed, now or while it waits.
-            ///
             /// # Cancel safety
             ///
             /// Nothing is lost but the place among those who wait.
+            ///
+            /// # Errors
+            ///
+            /// If the queue is closed, now or while it waits.
             pub async fn reserve(&self) -> Result<Place<'_, T>, ReserveError> {
                 self.core.reserve().await.map(Place::new).map_err(|_| ReserveError)
             }
@@ -95,14 +95,14 @@ macro_rules! queue {
 
             /// Waits for an item. It counts as not done until [`task_done`](Self::task_done) is called.
             ///
-            /// # Errors
-            ///
-            /// If the queue is closed and nothing is left.
-            ///
             /// # Cancel safety
             ///
             /// No item is lost, only the place among those who wait: an item that was handed over goes to the
             /// next.
+            ///
+            /// # Errors
+            ///
+            /// If the queue is closed and nothing is left.
             #[inline]
             pub async fn get(&self) -> Result<T, GetError> {
                 self.core.get().await.map_err(|_| GetError)
@@ -110,13 +110,13 @@ macro_rules! queue {
 
             /// Waits for an item, which is done when it is dropped.
             ///
-            /// # Errors
-            ///
-            /// If the queue is closed and nothing is left.
-            ///
             /// # Cancel safety
             ///
             /// As for [`get`](Self::get).
+            ///
+            /// # Errors
+            ///
+            /// If the queue is closed and nothing is left.
             #[doc(alias = "task_done")]
             pub async fn get_item(&self) -> Result<Item<'_, T>, GetError> {
                 let item = self.get().await?;

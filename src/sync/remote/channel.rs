@@ -97,13 +97,13 @@ pub struct Sender<T> {
 impl<T> Sender<T> {
     /// Sends a value, and waits until there is a place for it.
     ///
-    /// # Errors
-    ///
-    /// Gives the value back if the channel is closed, now or while it waits.
-    ///
     /// # Cancel safety
     ///
     /// Dropped half-way, the value is lost, and nothing was sent; so is the place among those who wait.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back if the channel is closed, now or while it waits.
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
         Sending { sender: self, value: Some(value), ticket: None }.await
     }

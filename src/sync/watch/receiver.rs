@@ -50,13 +50,13 @@ impl<T> Receiver<T> {
 
     /// Waits until the value is one that was not seen, and counts it as seen.
     ///
-    /// # Errors
-    ///
-    /// When no sender is left, and the last value was seen.
-    ///
     /// # Cancel safety
     ///
     /// Nothing is lost: a change that was not reported is not counted as seen.
+    ///
+    /// # Errors
+    ///
+    /// When no sender is left, and the last value was seen.
     pub async fn changed(&mut self) -> Result<(), RecvError> {
         poll_fn(|cx| self.poll_changed(cx)).await
     }
@@ -69,6 +69,10 @@ impl<T> Receiver<T> {
     /// Waits until the value is one for which `is_met` holds, and borrows it; it counts as seen. Looks at the
     /// present value first.
     ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost. Values that did not meet the condition count as seen.
+    ///
     /// # Errors
     ///
     /// When no sender is left, and `is_met` does not hold for the last value.
@@ -76,10 +80,6 @@ impl<T> Receiver<T> {
     /// # Panics
     ///
     /// If `is_met` changes the value.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost. Values that did not meet the condition count as seen.
     ///
     /// # Examples
     ///
