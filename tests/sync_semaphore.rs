@@ -139,6 +139,20 @@ fn one_that_was_served_before_the_close_has_its_permit() {
 }
 
 #[test]
+fn more_permits_than_there_may_be_are_a_panic_when_they_come_back() {
+    let semaphore = leaked(Semaphore::MAX_PERMITS);
+    let held = [(); 9].map(|()| {
+        let held = semaphore.try_acquire_many(Semaphore::MAX_PERMITS).expect("all are there");
+        semaphore.add_permits(Semaphore::MAX_PERMITS);
+        held
+    });
+    for permits in held {
+        assert!(panic_of(|| drop(permits)).contains("MAX_PERMITS"));
+        assert_eq!(semaphore.available_permits(), Semaphore::MAX_PERMITS);
+    }
+}
+
+#[test]
 fn odd_numbers_are_no_harm() {
     let semaphore = leaked(0);
     assert_eq!(now(semaphore.acquire_many(0)).expect("open").permits(), 0);

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::rc::Rc;
+use std::thread;
 
 use super::wait_list::WaitList;
 
@@ -55,7 +56,8 @@ pub struct Semaphore {
 }
 
 impl Semaphore {
-    /// The most permits that a semaphore may have available.
+    /// The most permits that a semaphore may have available. (When more come back, since some were
+    /// [added](Self::add_permits) while those were out, that is a panic, and this many are available.)
     pub const MAX_PERMITS: usize = usize::MAX >> 3;
 
     /// Makes a semaphore with so many permits. Allocates nothing before somebody waits.
@@ -235,10 +237,22 @@ impl Semaphore {
     /// Takes permits back.
     #[inline]
     fn release(&self, permits: usize) {
-        // It wraps for who holds `MAX_PERMITS` eight times over. (Saturating would cost as much as all the
-        // rest.)
-        self.permits.set(self.permits.get().wrapping_add(permits));
+        let sum = self.permits.get().wrapping_add(permits);
+        self.permits.set(sum);
+        if sum > Self::MAX_PERMITS {
+            self.overflow();
+        }
         self.serve();
+    }
+
+    /// More came back than there may be, since some were added while those were out.
+    #[cold]
+    fn overflow(&self) {
+        self.permits.set(Self::MAX_PERMITS);
+        // In a drop: a second panic would end the process.
+        if !thread::panicking() {
+            panic!("a semaphore has at most `MAX_PERMITS` permits");
+        }
     }
 
     /// Serves those who wait, in order, as far as the permits go.
