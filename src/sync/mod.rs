@@ -22,6 +22,8 @@
 //!   gives way now and then, as a socket does (the rest of what never waits does not: a loop that does nothing
 //!   else needs a [`yield_now`](crate::yield_now)).
 //! * **No herd.** Handing out one thing wakes one task.
+//! * **A burst leaves no memory behind.** What has become empty (a queue, a channel, a list of those who wait)
+//!   keeps room for 1024 and gives the rest back; queues and channels when somebody finds nothing to get.
 //! * **Nothing is allocated to wait,** once as many waited before (1024, if they have all gone meanwhile); nor
 //!   to be idle. (Between threads each wait is an entry of a tree.)
 //!
@@ -57,6 +59,7 @@ mod event;
 mod latch;
 mod lazy_cell;
 mod lone_waiter;
+mod memory;
 pub mod mpsc;
 mod mutex;
 mod notify;

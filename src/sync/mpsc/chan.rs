@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use super::{Permits, TryRecvError};
 use crate::sync::budget::Budget;
 use crate::sync::lone_waiter::LoneWaiter;
+use crate::sync::memory;
 use crate::sync::places::{Closed, Places, Refused};
 use crate::sync::wait_list::{Key, WaitList, Wakes};
 
@@ -126,7 +127,10 @@ impl<T> Chan<T> {
     /// As [`pop`](Self::pop); or says why there is nothing.
     #[inline]
     pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.pop().ok_or_else(|| self.why_empty())
+        self.pop().ok_or_else(|| {
+            memory::shrink(&mut self.queue.borrow_mut());
+            self.why_empty()
+        })
     }
 
     fn why_empty(&self) -> TryRecvError {
@@ -284,5 +288,27 @@ impl<T> Drop for PutBack<'_, T> {
             // There may now be one more than the capacity, until the next is taken.
             self.chan.queue.borrow_mut().push_front(value);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Chan;
+    use crate::sync::memory::KEPT;
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let chan = Chan::new(usize::MAX);
+        let capacity = || chan.queue.borrow().capacity();
+        (0..100 * KEPT).for_each(|n| chan.try_send(n).unwrap());
+        (0..100 * KEPT).for_each(|n| assert_eq!(chan.try_recv(), Ok(n)));
+        assert!(chan.try_recv().is_err());
+        assert!((KEPT..2 * KEPT).contains(&capacity()), "{}", capacity());
+        // A small one stays.
+        let before = capacity();
+        chan.try_send(1).unwrap();
+        chan.try_recv().unwrap();
+        assert!(chan.try_recv().is_err());
+        assert_eq!(capacity(), before);
     }
 }

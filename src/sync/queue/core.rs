@@ -186,6 +186,7 @@ impl<S: Store> Core<S> {
         if self.len() > 0 && self.getting.is_empty() {
             return Ok(self.pop());
         }
+        self.store().shrink();
         Err(if self.is_over() { TryGetError::Closed } else { TryGetError::Empty })
     }
 
@@ -211,6 +212,13 @@ impl<S: Store> Core<S> {
         cx: &Context<'_>,
     ) -> Poll<Result<S::Item, Closed>> {
         ready!(self.budget.poll_spend(cx));
+        if key.is_none() {
+            match self.try_get() {
+                Ok(item) => return Poll::Ready(Ok(item)),
+                Err(TryGetError::Closed) => return Poll::Ready(Err(Closed)),
+                Err(TryGetError::Empty) => (),
+            }
+        }
         self.poll_get(key, cx)
     }
 
@@ -385,5 +393,21 @@ impl<S: Store> Drop for PutBack<'_, S> {
             self.core.store().restore(taken);
             self.core.hand_out();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Core;
+    use crate::sync::memory::KEPT;
+    use crate::sync::queue::store::Lowest;
+
+    #[test]
+    fn who_finds_nothing_gives_the_memory_of_a_burst_back() {
+        let core = Core::<Lowest<usize>>::new(usize::MAX);
+        (0..10 * KEPT).for_each(|n| core.try_put(n).unwrap());
+        (0..10 * KEPT).for_each(|n| assert_eq!(core.try_get(), Ok(n)));
+        assert!(core.try_get().is_err());
+        assert!((KEPT..2 * KEPT).contains(&core.store().capacity()));
     }
 }

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
 use crate::executor::task::discard;
+use crate::sync::memory::{self, KEPT};
 
 /// Keeps items in an order.
 pub(super) trait Store: Default {
@@ -25,6 +26,8 @@ pub(super) trait Store: Default {
     fn split_off(&mut self, keep: usize) -> Vec<Self::Item>;
     /// Puts back what was split off. All of it is in even if the order panics.
     fn put_back(&mut self, items: Vec<Self::Item>);
+    /// Gives back the memory of a burst, if it is over.
+    fn shrink(&mut self);
 }
 
 /// First in, first out.
@@ -70,6 +73,10 @@ impl<T> Store for Fifo<T> {
 
     fn put_back(&mut self, items: Vec<T>) {
         self.0.extend(items);
+    }
+
+    fn shrink(&mut self) {
+        memory::shrink(&mut self.0);
     }
 }
 
@@ -117,6 +124,12 @@ impl<T> Store for Lifo<T> {
 
     fn put_back(&mut self, items: Vec<T>) {
         self.0.splice(..0, items.into_iter().rev());
+    }
+
+    fn shrink(&mut self) {
+        if self.0.is_empty() && self.0.capacity() > KEPT {
+            self.0.shrink_to(KEPT);
+        }
     }
 }
 
@@ -249,9 +262,20 @@ impl<T: Ord> Store for Lowest<T> {
             resume_unwind(payload);
         }
     }
+
+    fn shrink(&mut self) {
+        if self.heap.is_empty() && self.heap.capacity() > KEPT {
+            self.heap.shrink_to(KEPT);
+        }
+    }
 }
 
 impl<T: Ord> Lowest<T> {
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.heap.capacity()
+    }
+
     /// Pushes all, whatever their order does; gives its first panic.
     fn push_all(&mut self, items: Vec<Ranked<T>>) -> thread::Result<()> {
         let mut pushed = Ok(());
@@ -265,5 +289,31 @@ impl<T: Ord> Lowest<T> {
             }
         }
         pushed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fifo, Lifo, Lowest, Store};
+    use crate::sync::memory::KEPT;
+
+    fn after_a_burst<S: Store<Item = usize>>(capacity: impl Fn(&S) -> usize) {
+        let mut store = S::default();
+        (0..10 * KEPT).for_each(|n| store.push(n));
+        while store.len() > 1 {
+            store.pop();
+        }
+        store.shrink();
+        assert!(capacity(&store) >= 10 * KEPT, "it is not over");
+        store.pop();
+        store.shrink();
+        assert!((KEPT..2 * KEPT).contains(&capacity(&store)), "{}", capacity(&store));
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        after_a_burst::<Fifo<_>>(|store| store.0.capacity());
+        after_a_burst::<Lifo<_>>(|store| store.0.capacity());
+        after_a_burst::<Lowest<_>>(|store| store.heap.capacity());
     }
 }

@@ -16,9 +16,9 @@ use futures_core::Stream;
 use super::block::{block_on, refuse_on_loop};
 use super::{lock, wake};
 use crate::executor::wake::WakeRef;
-use crate::sync::budget;
 pub use crate::sync::mpsc::{SendError, TryRecvError, TrySendError};
 use crate::sync::wait_list::Wakes;
+use crate::sync::{budget, memory};
 
 /// Makes a channel that holds at most `capacity` values.
 ///
@@ -306,7 +306,10 @@ impl<T> Receiver<T> {
     /// [`TryRecvError::Empty`], or [`TryRecvError::Closed`] if there will be no more.
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let mut state = lock(&self.state);
-        let Some(value) = state.values.pop_front() else { return Err(state.why_empty()) };
+        let Some(value) = state.values.pop_front() else {
+            memory::shrink(&mut state.values);
+            return Err(state.why_empty());
+        };
         let sender = state.serve();
         drop(state);
         let mut put_back = PutBack { state: &self.state, value: Some(value) };
@@ -376,5 +379,21 @@ impl<T> Drop for Receiver<T> {
 impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{lock, unbounded};
+    use crate::sync::memory::KEPT;
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let (sender, mut receiver) = unbounded();
+        (0..10 * KEPT).for_each(|n| sender.try_send(n).unwrap());
+        (0..10 * KEPT).for_each(|n| assert_eq!(receiver.try_recv(), Ok(n)));
+        assert!(receiver.try_recv().is_err());
+        let capacity = lock(&receiver.state).values.capacity();
+        assert!((KEPT..2 * KEPT).contains(&capacity), "{capacity}");
     }
 }

@@ -43,9 +43,9 @@
 //! # How it is stored
 //!
 //! A slab of entries, linked both ways by index, so that pushing, serving and removing are O(1); see
-//! [`Slab`]. It is made for the first waiter: until then a list is one null pointer. It never shrinks, and so
-//! is as large as the most who ever waited at a time; after that, waiting allocates nothing. A waker of our
-//! own is kept as its slot, and waking it costs a few instructions and no indirect call ([`WakeRef`]).
+//! [`Slab`]. It is made for the first waiter: until then a list is one null pointer. It is as large as the most
+//! who waited at a time, and then waiting allocates nothing; once all are gone, it keeps room for 1024 and gives
+//! the rest back. A waker of our own is kept as its slot, and waking it costs a few instructions and no indirect call ([`WakeRef`]).
 //!
 //! An intrusive list (entries inside of the pinned futures, as in tokio and event-listener) would need no
 //! slab. It needs `unsafe` in every primitive, and futures of 56 bytes and more where these have 16 to 32,
@@ -328,10 +328,12 @@ impl<R, G> WaitList<R, G> {
         match state {
             State::Waiting { request, waker } => {
                 room.waiting.set(room.waiting.get() - 1);
+                room.shrink_if_idle(&mut room.slab.borrow_mut());
                 Removed::Waiting(request, waker)
             }
             State::Served(grant) => {
                 room.served.set(room.served.get() - 1);
+                room.shrink_if_idle(&mut room.slab.borrow_mut());
                 Removed::Served(grant)
             }
             State::Vacant => unreachable!("a key's entry is not vacant"),
@@ -357,7 +359,18 @@ impl<R, G> Room<R, G> {
         }
         let State::Served(grant) = slab.remove(key.take()?) else { unreachable!("it was served") };
         self.served.set(self.served.get() - 1);
+        if slab.is_large() {
+            self.shrink_if_idle(&mut slab);
+        }
         Some(grant)
+    }
+
+    /// Somebody left the list, and may have been the last of a burst.
+    #[cold]
+    fn shrink_if_idle(&self, slab: &mut Slab<R, G>) {
+        if slab.is_large() && self.waiting.get() + self.served.get() == 0 {
+            slab.shrink();
+        }
     }
 
     /// The waiter is polled with another waker than before.
