@@ -127,7 +127,7 @@ fn guests(random: &mut Random) -> Vec<Guest> {
         let tokens = random.below(BURST as usize + 3) as u32;
         Guest { comes, tokens, leaves: comes + patience + Duration::from_nanos(n as u64) * 500 }
     };
-    (0..many(200, 500)).map(&mut guest).collect()
+    (0..many(400, 500)).map(&mut guest).collect()
 }
 
 /// When each gets its tokens, if it does: a bucket that gets one each millisecond, and serves one guest after the
@@ -152,6 +152,7 @@ fn served(guests: &[Guest]) -> Vec<Option<Duration>> {
 
 #[test]
 fn random_requests_are_served_when_plain_arithmetic_says() {
+    let (mut all, mut in_vain) = (0, 0);
     with_seeds(|seed| {
         let guests = guests(&mut Random::new(seed));
         let expected = served(&guests);
@@ -174,10 +175,11 @@ fn random_requests_are_served_when_plain_arithmetic_says() {
             }
             outcomes
         });
-        let is_some = |outcomes: &[Option<_>]| outcomes.iter().flatten().count();
-        assert!((1..expected.len()).contains(&is_some(&expected)), "some wait in vain");
+        all += expected.len();
+        in_vain += expected.iter().filter(|outcome| outcome.is_none()).count();
         assert_eq!(outcomes, expected);
     });
+    assert!((all / 10..all / 2).contains(&in_vain), "{in_vain} of {all} wait in vain");
 }
 
 /// However short a token's share of a nanosecond is, it is not rounded up each time.

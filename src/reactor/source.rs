@@ -1,6 +1,7 @@
 //! What the reactor keeps of one source.
 
 use std::mem;
+use std::task::Waker;
 
 use mio::event::Event;
 
@@ -17,113 +18,123 @@ pub(crate) enum Direction {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct WaiterId(u32);
 
-/// A registered source: two sides, one for each direction.
+/// A registered source: for each direction its readiness, and who waits for it. One cache line, since each
+/// operation looks at it.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Source {
+    /// The last one who polled. Others that polled before are not woken.
+    pollers: [Option<Waker>; 2],
+    /// Those who each want to be woken. Made for the first.
+    waiters: [Option<Box<Waiters>>; 2],
     pub(super) generation: u32,
-    read: Side,
-    write: Side,
+    /// How often an event made it ready; wraps.
+    events: [u32; 2],
+    is_ready: [bool; 2],
+    /// The peer, or we, closed this direction, or urgent data came: a short operation proves nothing.
+    is_closed: [bool; 2],
+}
+
+const _: () = assert!(size_of::<Source>() <= 64);
+
+/// Who waits, first come first.
+#[derive(Debug, Default)]
+struct Waiters {
+    list: Vec<(WaiterId, WakeRef)>,
+    last: u32,
 }
 
 impl Source {
     pub(super) fn new(generation: u32, is_connecting: bool) -> Self {
-        Self { generation, read: Side::new(true), write: Side::new(!is_connecting) }
+        Self {
+            pollers: [None, None],
+            waiters: [None, None],
+            generation,
+            events: [0; 2],
+            is_ready: [true, !is_connecting],
+            is_closed: [false; 2],
+        }
     }
 
     #[inline]
-    pub(super) fn side(&mut self, direction: Direction) -> &mut Side {
-        match direction {
-            Direction::Read => &mut self.read,
-            Direction::Write => &mut self.write,
-        }
+    pub(super) fn is_ready(&self, direction: Direction) -> bool {
+        self.is_ready[direction as usize]
+    }
+
+    /// How often an event has made it ready.
+    pub(super) fn events(&self, direction: Direction) -> u32 {
+        self.events[direction as usize]
     }
 
     pub(super) fn is_awaited(&self) -> bool {
-        self.read.is_awaited() || self.write.is_awaited()
-    }
-}
-
-/// Readiness of one direction, and who waits for it.
-#[derive(Debug)]
-pub(super) struct Side {
-    is_ready: bool,
-    /// The peer, or we, closed this direction, or urgent data came: a short operation proves nothing.
-    is_closed: bool,
-    /// The last one who polled. Others that polled before are not woken.
-    poller: Option<WakeRef>,
-    /// Those who each want to be woken, first come first.
-    waiters: Vec<(WaiterId, WakeRef)>,
-    last_waiter: u32,
-    /// How often an event made it ready; wraps.
-    events: u32,
-}
-
-impl Side {
-    fn new(is_ready: bool) -> Self {
-        let (poller, waiters) = (None, Vec::new());
-        Self { is_ready, is_closed: false, poller, waiters, last_waiter: 0, events: 0 }
+        self.pollers.iter().any(Option::is_some) || self.has_waiters()
     }
 
-    pub(super) fn events(&self) -> u32 {
-        self.events
+    /// An operation would block.
+    #[inline]
+    pub(super) fn clear(&mut self, direction: Direction) {
+        self.is_ready[direction as usize] = false;
     }
 
     #[inline]
-    pub(super) fn is_ready(&self) -> bool {
-        self.is_ready
-    }
-
-    /// Takes in what an event says, and takes out whom it wakes.
-    #[inline]
-    fn mark(&mut self, ready: bool, closed: bool) -> Woken {
-        self.is_closed |= closed;
-        if !ready {
-            return Woken::default();
-        }
-        self.is_ready = true;
-        self.events = self.events.wrapping_add(1);
-        Woken { poller: self.poller.take(), waiters: mem::take(&mut self.waiters) }
-    }
-
-    fn is_awaited(&self) -> bool {
-        self.poller.is_some() || !self.waiters.is_empty()
-    }
-
-    #[inline]
-    pub(super) fn clear(&mut self) {
-        self.is_ready = false;
-    }
-
-    #[inline]
-    pub(super) fn clear_unless_closed(&mut self) {
-        if !self.is_closed {
-            self.is_ready = false;
-        }
+    pub(super) fn clear_unless_closed(&mut self, direction: Direction) {
+        self.is_ready[direction as usize] &= self.is_closed[direction as usize];
     }
 
     /// It would block, and `waker` is woken when that changes. Gives the poller before.
     #[inline]
-    pub(super) fn set_poller(&mut self, waker: WakeRef) -> Option<WakeRef> {
-        self.is_ready = false;
-        self.poller.replace(waker)
+    pub(super) fn set_poller(&mut self, direction: Direction, waker: WakeRef) -> Option<WakeRef> {
+        self.clear(direction);
+        let old = self.pollers[direction as usize].replace(waker.into_waker());
+        old.map(WakeRef::from_waker)
     }
 
-    pub(super) fn add_waiter(&mut self, waker: WakeRef) -> WaiterId {
-        self.last_waiter = self.last_waiter.wrapping_add(1);
-        let id = WaiterId(self.last_waiter);
-        self.waiters.push((id, waker));
+    pub(super) fn add_waiter(&mut self, direction: Direction, waker: WakeRef) -> WaiterId {
+        let waiters = self.waiters[direction as usize].get_or_insert_default();
+        waiters.last = waiters.last.wrapping_add(1);
+        let id = WaiterId(waiters.last);
+        waiters.list.push((id, waker));
         id
     }
 
     /// Gives what the waiter had, or `None` if it was woken.
-    pub(super) fn swap_waiter(&mut self, id: WaiterId, waker: WakeRef) -> Option<WakeRef> {
-        let (_, kept) = self.waiters.iter_mut().find(|(waiter, _)| *waiter == id)?;
+    pub(super) fn swap_waiter(
+        &mut self,
+        direction: Direction,
+        id: WaiterId,
+        waker: WakeRef,
+    ) -> Option<WakeRef> {
+        let list = self.list(direction)?;
+        let (_, kept) = list.iter_mut().find(|(waiter, _)| *waiter == id)?;
         Some(mem::replace(kept, waker))
     }
 
-    pub(super) fn remove_waiter(&mut self, id: WaiterId) -> Option<WakeRef> {
-        let index = self.waiters.iter().position(|(waiter, _)| *waiter == id)?;
-        Some(self.waiters.remove(index).1)
+    pub(super) fn remove_waiter(&mut self, direction: Direction, id: WaiterId) -> Option<WakeRef> {
+        let list = self.list(direction)?;
+        let index = list.iter().position(|(waiter, _)| *waiter == id)?;
+        Some(list.remove(index).1)
+    }
+
+    fn list(&mut self, direction: Direction) -> Option<&mut Vec<(WaiterId, WakeRef)>> {
+        self.waiters[direction as usize].as_mut().map(|waiters| &mut waiters.list)
+    }
+
+    #[inline]
+    fn has_waiters(&self) -> bool {
+        self.waiters.iter().flatten().any(|waiters| !waiters.list.is_empty())
+    }
+
+    /// Takes in what an event says of a direction, and takes out the poller, if that wakes him.
+    #[inline]
+    fn mark(&mut self, direction: Direction, is_ready: bool, is_closed: bool) -> Option<WakeRef> {
+        let at = direction as usize;
+        self.is_closed[at] |= is_closed;
+        if !is_ready {
+            return None;
+        }
+        self.is_ready[at] = true;
+        self.events[at] = self.events[at].wrapping_add(1);
+        self.pollers[at].take().map(WakeRef::from_waker)
     }
 }
 
@@ -148,31 +159,23 @@ impl Readied {
         }
     }
 
-    /// Marks both directions of a source and takes out who waited: those who wait to read come first.
+    /// Marks both directions of a source. Takes out the pollers whom that wakes, and tells whether there are
+    /// waiters besides.
     #[inline]
-    pub(super) fn mark(self, source: &mut Source) -> [Woken; 2] {
-        [
-            source.read.mark(self.read, self.read_closed),
-            source.write.mark(self.write, self.write_closed),
-        ]
+    pub(super) fn mark(self, source: &mut Source) -> ([Option<WakeRef>; 2], bool) {
+        let pollers = [
+            source.mark(Direction::Read, self.read, self.read_closed),
+            source.mark(Direction::Write, self.write, self.write_closed),
+        ];
+        (pollers, source.has_waiters())
     }
-}
 
-/// Those of one direction that an event wakes.
-#[derive(Debug, Default)]
-pub(super) struct Woken {
-    poller: Option<WakeRef>,
-    waiters: Vec<(WaiterId, WakeRef)>,
-}
-
-impl Woken {
-    #[inline]
-    pub(super) fn for_each(self, wake: &mut impl FnMut(WakeRef)) {
-        if let Some(poller) = self.poller {
-            wake(poller);
-        }
-        if !self.waiters.is_empty() {
-            self.waiters.into_iter().for_each(|(_, waiter)| wake(waiter));
-        }
+    /// Takes out the waiters whom that wakes: those who wait to read, and those who wait to write.
+    pub(super) fn take_waiters(self, source: &mut Source) -> [Vec<(WaiterId, WakeRef)>; 2] {
+        [(Direction::Read, self.read), (Direction::Write, self.write)].map(
+            |(direction, is_ready)| {
+                source.list(direction).filter(|_| is_ready).map(mem::take).unwrap_or_default()
+            },
+        )
     }
 }
