@@ -70,6 +70,8 @@ pub enum Bar {
     BestPeer(f64),
     /// Times the floor, plus something in the unit of the row.
     Floor { times: f64, plus: f64 },
+    /// Times the peer of that name.
+    Peer(&'static str, f64),
     /// In bytes.
     Bytes(f64),
 }

@@ -33,7 +33,7 @@ impl<'a, K> Table<'a, K> {
     /// Prints a row.
     pub(super) fn row(&mut self, scenario: &Scenario<K>, cells: &[Option<Summary>]) {
         let figures = Figures::new(self.columns, cells);
-        let bar = self.judge(scenario, &figures);
+        let bar = self.judge(scenario, cells, &figures);
         let ratio = quotient(figures.ours, figures.best_peer);
         self.print_numbers(scenario.title, cells, |cell| cell.median, &ratio, &bar);
         if self.options.verbose {
@@ -54,7 +54,12 @@ impl<'a, K> Table<'a, K> {
     }
 
     /// Says what the bar is and whether it is met; a quick run meets and misses nothing.
-    fn judge(&mut self, scenario: &Scenario<K>, figures: &Figures) -> String {
+    fn judge(
+        &mut self,
+        scenario: &Scenario<K>,
+        cells: &[Option<Summary>],
+        figures: &Figures,
+    ) -> String {
         let (limit, text) = match scenario.bar {
             None => return String::new(),
             Some(Bar::BestPeer(times)) => {
@@ -64,6 +69,11 @@ impl<'a, K> Table<'a, K> {
                 figures.floor.map(|floor| floor * times + plus),
                 self.above_floor(times, plus, figures),
             ),
+            Some(Bar::Peer(name, times)) => {
+                let peer = self.columns.iter().position(|column| column.name == name);
+                let peer = peer.and_then(|index| cells[index]).map(|cell| cell.median);
+                (peer.map(|peer| peer * times), format!("{times:.2} x {name}"))
+            }
             Some(Bar::Bytes(most)) => (Some(most), format!("{most:.0} bytes")),
         };
         let (Some(ours), Some(limit), false) = (figures.ours, limit, self.options.quick) else {

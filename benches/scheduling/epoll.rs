@@ -6,6 +6,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -16,13 +17,33 @@ const EVENTS: usize = 1024;
 
 /// Sends `rounds` messages to and fro on each of `connections`.
 pub fn echo(rounds: u64, connections: u64, message: usize) -> io::Result<Duration> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let mut pairs = Vec::new();
+    for _ in 0..connections {
+        let near = TcpStream::connect(address)?;
+        let far = listener.accept()?.0;
+        for socket in [&near, &far] {
+            socket.set_nodelay(true)?;
+            socket.set_nonblocking(true)?;
+        }
+        pairs.push((near, far));
+    }
+    echo_over(pairs, rounds, message)
+}
+
+/// Sends `rounds` messages to and fro on each of these pairs, which are connected and non-blocking.
+pub fn echo_over<S>(pairs: Vec<(S, S)>, rounds: u64, message: usize) -> io::Result<Duration>
+where
+    S: Read + Write + AsFd,
+{
     if rounds == 0 {
         return Ok(Duration::ZERO);
     }
     let poll = epoll::create(CreateFlags::CLOEXEC)?;
-    let mut ends = connect(&poll, rounds, connections, message)?;
+    let mut running = pairs.len();
+    let mut ends = register(&poll, pairs, rounds, message)?;
     let mut events = Vec::with_capacity(EVENTS);
-    let mut running = connections;
     let start = Instant::now();
     for end in &mut ends {
         end.begin()?;
@@ -32,7 +53,10 @@ pub fn echo(rounds: u64, connections: u64, message: usize) -> io::Result<Duratio
         epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), None)?;
         for event in &events {
             let index = event.data.u64() as usize;
-            if ends[index].advance()? {
+            // Of room to write it is told whenever the other end has read: no reason to read.
+            let flags = event.flags;
+            let is_readable = flags.intersects(EventFlags::IN | EventFlags::RDHUP);
+            if is_readable && ends[index].advance()? {
                 running -= 1;
             }
         }
@@ -40,19 +64,18 @@ pub fn echo(rounds: u64, connections: u64, message: usize) -> io::Result<Duratio
     Ok(start.elapsed())
 }
 
-/// Opens the connections: the even ends answer, the odd ones ask.
-fn connect(poll: &OwnedFd, rounds: u64, connections: u64, message: usize) -> io::Result<Vec<End>> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
+/// The even ends answer, the odd ones ask.
+fn register<S: AsFd>(
+    poll: &OwnedFd,
+    pairs: Vec<(S, S)>,
+    rounds: u64,
+    message: usize,
+) -> io::Result<Vec<End<S>>> {
     let mut ends = Vec::new();
-    for _ in 0..connections {
-        let near = TcpStream::connect(address)?;
-        let far = listener.accept()?.0;
+    for (near, far) in pairs {
         for (socket, role) in [(far, Role::Server), (near, Role::Client { left: rounds })] {
             let data = EventData::new_u64(ends.len() as u64);
             let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-            socket.set_nodelay(true)?;
-            socket.set_nonblocking(true)?;
             epoll::add(poll, &socket, data, interest)?;
             ends.push(End { socket, role, buffer: vec![7; message], filled: 0 });
         }
@@ -61,8 +84,8 @@ fn connect(poll: &OwnedFd, rounds: u64, connections: u64, message: usize) -> io:
 }
 
 /// One end of a connection.
-struct End {
-    socket: TcpStream,
+struct End<S> {
+    socket: S,
     role: Role,
     buffer: Vec<u8>,
     filled: usize,
@@ -73,7 +96,7 @@ enum Role {
     Client { left: u64 },
 }
 
-impl End {
+impl<S: Read + Write> End<S> {
     /// A client sends its first message.
     fn begin(&mut self) -> io::Result<()> {
         match self.role {

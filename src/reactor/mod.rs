@@ -30,6 +30,7 @@
 )]
 mod precise;
 mod source;
+mod waiters;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -44,8 +45,9 @@ use mio::{Events, Interest, Registry, Token};
 use slab::Slab;
 
 use crate::executor::wake::{Unpark, WakeRef};
-pub(crate) use source::{Direction, WaiterId};
+pub(crate) use source::Direction;
 use source::{Readied, Source};
+pub(crate) use waiters::WaiterId;
 
 /// Events taken from the kernel at once. What does not fit stays there for the next wait.
 const EVENTS: usize = 1024;
@@ -384,8 +386,8 @@ impl Reactor {
         // All are taken out before the first is woken: who begins to wait then waits for the next event.
         let waiters = self.with_source(key, |source| readied.take_waiters(source));
         for (poller, waiters) in pollers.into_iter().zip(waiters.unwrap_or_default()) {
-            let waiters = waiters.into_iter().map(|(_, waiter)| waiter);
-            poller.into_iter().chain(waiters).for_each(&mut *wake);
+            poller.into_iter().for_each(&mut *wake);
+            waiters.for_each(wake);
         }
     }
 }

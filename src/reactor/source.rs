@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use mio::event::Event;
 
+use super::waiters::{WaiterId, Waiters};
 use crate::executor::wake::WakeRef;
 
 /// Which way bytes go.
@@ -14,10 +15,6 @@ pub(crate) enum Direction {
     Write,
 }
 
-/// Identifies one of many waiters of a direction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct WaiterId(u32);
-
 /// A registered source: for each direction its readiness, and who waits for it. One cache line, since each
 /// operation looks at it.
 #[derive(Debug)]
@@ -25,8 +22,8 @@ pub(crate) struct WaiterId(u32);
 pub(super) struct Source {
     /// The last one who polled. Others that polled before are not woken.
     pollers: [Option<Waker>; 2],
-    /// Those who each want to be woken. Made for the first.
-    waiters: [Option<Box<Waiters>>; 2],
+    /// Those who each want to be woken. Made for the first, and kept.
+    lines: [Option<Box<Line>>; 2],
     pub(super) generation: u32,
     /// How often an event made it ready; wraps.
     events: [u32; 2],
@@ -37,10 +34,10 @@ pub(super) struct Source {
 
 const _: () = assert!(size_of::<Source>() <= 64);
 
-/// Who waits, first come first.
+/// The waiters of one direction.
 #[derive(Debug, Default)]
-struct Waiters {
-    list: Vec<(WaiterId, WakeRef)>,
+struct Line {
+    waiters: Waiters,
     last: u32,
 }
 
@@ -48,7 +45,7 @@ impl Source {
     pub(super) fn new(generation: u32, is_connecting: bool) -> Self {
         Self {
             pollers: [None, None],
-            waiters: [None, None],
+            lines: [None, None],
             generation,
             events: [0; 2],
             is_ready: [true, !is_connecting],
@@ -90,10 +87,10 @@ impl Source {
     }
 
     pub(super) fn add_waiter(&mut self, direction: Direction, waker: WakeRef) -> WaiterId {
-        let waiters = self.waiters[direction as usize].get_or_insert_default();
-        waiters.last = waiters.last.wrapping_add(1);
-        let id = WaiterId(waiters.last);
-        waiters.list.push((id, waker));
+        let line = self.lines[direction as usize].get_or_insert_default();
+        line.last = line.last.wrapping_add(1);
+        let id = WaiterId(line.last);
+        line.waiters.push(id, waker);
         id
     }
 
@@ -104,24 +101,20 @@ impl Source {
         id: WaiterId,
         waker: WakeRef,
     ) -> Option<WakeRef> {
-        let list = self.list(direction)?;
-        let (_, kept) = list.iter_mut().find(|(waiter, _)| *waiter == id)?;
-        Some(mem::replace(kept, waker))
+        self.waiters(direction)?.swap(id, waker)
     }
 
     pub(super) fn remove_waiter(&mut self, direction: Direction, id: WaiterId) -> Option<WakeRef> {
-        let list = self.list(direction)?;
-        let index = list.iter().position(|(waiter, _)| *waiter == id)?;
-        Some(list.remove(index).1)
+        self.waiters(direction)?.remove(id)
     }
 
-    fn list(&mut self, direction: Direction) -> Option<&mut Vec<(WaiterId, WakeRef)>> {
-        self.waiters[direction as usize].as_mut().map(|waiters| &mut waiters.list)
+    fn waiters(&mut self, direction: Direction) -> Option<&mut Waiters> {
+        self.lines[direction as usize].as_mut().map(|line| &mut line.waiters)
     }
 
     #[inline]
     fn has_waiters(&self) -> bool {
-        self.waiters.iter().flatten().any(|waiters| !waiters.list.is_empty())
+        self.lines.iter().flatten().any(|line| !line.waiters.is_empty())
     }
 
     /// Takes in what an event says of a direction, and takes out the poller, if that wakes him.
@@ -171,10 +164,10 @@ impl Readied {
     }
 
     /// Takes out the waiters whom that wakes: those who wait to read, and those who wait to write.
-    pub(super) fn take_waiters(self, source: &mut Source) -> [Vec<(WaiterId, WakeRef)>; 2] {
+    pub(super) fn take_waiters(self, source: &mut Source) -> [Waiters; 2] {
         [(Direction::Read, self.read), (Direction::Write, self.write)].map(
             |(direction, is_ready)| {
-                source.list(direction).filter(|_| is_ready).map(mem::take).unwrap_or_default()
+                source.waiters(direction).filter(|_| is_ready).map(mem::take).unwrap_or_default()
             },
         )
     }

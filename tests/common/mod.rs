@@ -263,8 +263,8 @@ pub struct Random(u64);
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        // Zero is the one state it never leaves.
-        Self(seed ^ 0x9E37_79B9_7F4A_7C15 | 1)
+        // Zero is the one state it never leaves, and the lowest bit no part of the seed.
+        Self((seed << 1) ^ 0x9E37_79B9_7F4A_7C15 | 1)
     }
 
     pub fn next(&mut self) -> u64 {
