@@ -226,6 +226,28 @@ fn a_receiver_that_is_gone_is_not_woken() {
     assert_eq!(counter.get(), 0);
 }
 
+#[test]
+fn a_value_whose_clone_panics_counts_as_received_by_that_one() {
+    thread_local!(static PANICS: Cell<bool> = const { Cell::new(true) });
+    #[derive(PartialEq, Debug)]
+    struct Touchy(u8);
+    impl Clone for Touchy {
+        fn clone(&self) -> Self {
+            if PANICS.get() {
+                quiet_panic("do not clone me");
+            }
+            Self(self.0)
+        }
+    }
+    let (sender, mut first) = broadcast::channel(4);
+    let mut second = sender.subscribe();
+    sender.send(Touchy(1)).unwrap();
+    assert!(panics(|| first.try_recv()));
+    PANICS.set(false);
+    assert_eq!(first.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(second.try_recv(), Ok(Touchy(1)));
+}
+
 /// Each receiver gets the numbers in order, is told of each gap exactly, and is woken when there is
 /// something.
 #[test]

@@ -256,6 +256,24 @@ fn the_last_sender_ends_the_channel() {
 }
 
 #[test]
+fn a_receiver_knows_when_no_more_can_be_sent() {
+    for close in [true, false] {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let (_unbounded, mut other) = mpsc::unbounded_channel::<()>();
+        sender.try_send(1).unwrap();
+        assert!(!receiver.is_closed() && !other.is_closed());
+        if close {
+            receiver.close();
+            other.close();
+        } else {
+            drop((sender, _unbounded));
+        }
+        assert!(receiver.is_closed() && other.is_closed());
+        assert_eq!(receiver.try_recv(), Ok(1));
+    }
+}
+
+#[test]
 fn a_weak_sender_keeps_nothing_open() {
     let (sender, mut receiver) = mpsc::channel(1);
     let weak = sender.downgrade();

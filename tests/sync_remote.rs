@@ -267,6 +267,23 @@ fn an_event_releases_loops_and_threads() {
 }
 
 #[test]
+fn many_are_received_at_once() {
+    let (sender, mut receiver) = channel::bounded(4);
+    let other = sender.clone();
+    assert!(sender.same_channel(&other) && !sender.same_channel(&channel::unbounded().0));
+    (0..4).for_each(|n| sender.try_send(n).unwrap());
+    let mut values = Vec::new();
+    assert_eq!(ready(receiver.recv_many(&mut values, 0)), 0);
+    assert_eq!(ready(receiver.recv_many(&mut values, 3)), 3);
+    assert_eq!((receiver.sender_count(), receiver.is_closed()), (2, false));
+    drop((sender, other));
+    assert_eq!((receiver.sender_count(), receiver.is_closed()), (0, true));
+    assert_eq!(ready(receiver.recv_many(&mut values, 3)), 1);
+    assert_eq!(ready(receiver.recv_many(&mut values, 3)), 0);
+    assert_eq!(values, [0, 1, 2, 3]);
+}
+
+#[test]
 fn a_receiver_that_always_finds_a_value_gives_way() {
     let (sender, mut receiver) = channel::unbounded();
     (0..1000).for_each(|n| sender.try_send(n).unwrap());

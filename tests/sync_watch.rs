@@ -210,6 +210,18 @@ fn a_receiver_that_is_gone_is_not_woken() {
     assert_eq!(counter.get(), 0);
 }
 
+#[test]
+fn what_was_waited_for_is_new_if_it_is() {
+    let (sender, mut receiver) = watch::channel(0);
+    assert!(!ready(receiver.wait_for(|n| *n == 0)).unwrap().has_changed());
+    sender.send(1).unwrap();
+    assert!(ready(receiver.wait_for(|n| *n == 1)).unwrap().has_changed());
+    assert!(!ready(receiver.wait_for(|n| *n == 1)).unwrap().has_changed());
+    let mut waiting = probe(receiver.wait_for(|n| *n == 3)).pending();
+    sender.send(3).unwrap();
+    assert!(waiting.ready().unwrap().has_changed());
+}
+
 /// Versions are counted beside it.
 #[test]
 fn random_operations_agree_with_plain_counting() {

@@ -165,7 +165,9 @@ impl<T> Sender<T> {
         self.len() == 0
     }
 
-    /// Returns how many values the channel can hold.
+    /// Returns how many values the channel can hold, taken places and free ones together. (tokio calls that
+    /// `max_capacity`, and `capacity` what is [`free`](Self::free) here.)
+    #[doc(alias = "max_capacity")]
     #[doc(alias = "maxsize")]
     pub fn capacity(&self) -> usize {
         self.chan.places().capacity().unwrap_or(usize::MAX)
@@ -307,9 +309,10 @@ impl<T> Receiver<T> {
         self.chan.close();
     }
 
-    /// Returns whether the channel was closed by this receiver.
+    /// Returns whether no more can be sent: no sender is left, or this receiver closed the channel. What was
+    /// sent can be received.
     pub fn is_closed(&self) -> bool {
-        self.chan.is_closed()
+        self.chan.is_closed() || self.chan.senders() == 0
     }
 
     /// Returns how many values wait to be received.
@@ -323,7 +326,9 @@ impl<T> Receiver<T> {
         self.len() == 0
     }
 
-    /// Returns how many values the channel can hold.
+    /// Returns how many values the channel can hold, taken places and free ones together. (tokio calls that
+    /// `max_capacity`, and `capacity` what is [`free`](Sender::free) here.)
+    #[doc(alias = "max_capacity")]
     #[doc(alias = "maxsize")]
     pub fn capacity(&self) -> usize {
         self.chan.places().capacity().unwrap_or(usize::MAX)

@@ -1,7 +1,8 @@
 //! A channel from many threads to one receiver, first in, first out.
 //!
 //! As [`sync::mpsc`](crate::sync::mpsc), but both ends are `Send`: either of them may be on the loop's
-//! thread.
+//! thread. There are no permits and no weak senders, and a sender cannot wait for the end; a place that was
+//! handed to who waits to send is void once the channel is closed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -164,6 +165,16 @@ impl<T> Sender<T> {
         self.len() == 0
     }
 
+    /// Returns how many senders there are.
+    pub fn sender_count(&self) -> usize {
+        lock(&self.state).senders
+    }
+
+    /// Returns whether both send into the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+
     /// Returns how many values the channel can hold; `None` if there is no limit.
     pub fn capacity(&self) -> Option<usize> {
         Some(lock(&self.state).capacity).filter(|&capacity| capacity != usize::MAX)
@@ -315,6 +326,36 @@ impl<T> Receiver<T> {
         let mut put_back = PutBack { state: &self.state, value: Some(value) };
         wake(sender);
         Ok(put_back.value.take().expect("it is taken once"))
+    }
+
+    /// Waits for the next value, and appends it and those behind it that are there to `values`, `limit` at
+    /// most. Returns how many it were: zero when there will be no more, or `limit` is zero.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: dropped half-way, it appended nothing.
+    pub async fn recv_many(&mut self, values: &mut Vec<T>, limit: usize) -> usize {
+        let before = values.len();
+        if limit > 0 {
+            values.extend(self.recv().await);
+        }
+        while (1..limit).contains(&(values.len() - before)) {
+            let Ok(value) = self.try_recv() else { break };
+            values.push(value);
+        }
+        values.len() - before
+    }
+
+    /// Returns whether no more can be sent: no sender is left, or this receiver closed the channel. What was
+    /// sent can be received.
+    pub fn is_closed(&self) -> bool {
+        let state = lock(&self.state);
+        state.is_closed || state.senders == 0
+    }
+
+    /// Returns how many senders there are.
+    pub fn sender_count(&self) -> usize {
+        lock(&self.state).senders
     }
 
     /// Closes the channel: sending fails. What was sent can be received.

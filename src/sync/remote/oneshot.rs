@@ -1,6 +1,6 @@
 //! A channel for one value, between threads.
 //!
-//! As [`sync::oneshot`](crate::sync::oneshot), but both ends are `Send`.
+//! As [`sync::oneshot`](crate::sync::oneshot), but both ends are `Send`; the sender cannot wait for the end.
 //!
 //! # Examples
 //!

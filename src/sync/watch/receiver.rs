@@ -101,11 +101,12 @@ impl<T> Receiver<T> {
         &mut self,
         mut is_met: impl FnMut(&T) -> bool,
     ) -> Result<Ref<'_, T>, RecvError> {
+        let seen = self.seen;
         loop {
             // Not in the condition of an `if`: the borrow would last.
             let met = is_met(&self.borrow_and_update());
             if met {
-                return Ok(self.borrow());
+                return Ok(self.shared.borrow(seen));
             }
             self.changed().await?;
         }
