@@ -1,10 +1,8 @@
 //! What the reactor keeps of one source.
 
-use std::mem;
-
 use mio::event::Event;
 
-use super::waiters::{WaiterId, Waiters};
+use super::waiters::{Taken, WaiterId, Waiters};
 use crate::executor::wake::WakeRef;
 
 /// Which way bytes go.
@@ -78,7 +76,7 @@ impl Side {
         }
         self.is_ready = true;
         self.events = self.events.wrapping_add(1);
-        Woken { poller: self.poller.take(), waiters: mem::take(&mut self.waiters) }
+        Woken { poller: self.poller.take(), waiters: self.waiters.take() }
     }
 
     fn is_awaited(&self) -> bool {
@@ -156,7 +154,7 @@ impl Readied {
 #[derive(Debug, Default)]
 pub(super) struct Woken {
     poller: Option<WakeRef>,
-    waiters: Waiters,
+    waiters: Taken,
 }
 
 impl Woken {
