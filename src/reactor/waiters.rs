@@ -43,12 +43,13 @@ impl Waiters {
 
     /// Takes all out.
     #[inline]
+    #[must_use = "who was taken out must be woken"]
     pub(super) fn take(&mut self) -> Taken {
         match &mut self.list {
             None => Taken::default(),
             // Most often there is one, and then the list stays.
-            Some(list) if list.len() <= 1 => Taken { first: list.pop(), others: Vec::new() },
-            Some(list) => Taken { first: None, others: mem::take(list) },
+            Some(list) if list.len() <= 1 => Taken { first: list.pop(), others: None },
+            list => Taken { first: None, others: list.take() },
         }
     }
 }
@@ -57,7 +58,8 @@ impl Waiters {
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     first: Option<Waiter>,
-    others: Vec<Waiter>,
+    #[allow(clippy::box_collection)]
+    others: Option<Box<Vec<Waiter>>>,
 }
 
 impl Taken {
@@ -67,8 +69,8 @@ impl Taken {
         if let Some((_, waker)) = self.first {
             wake(waker);
         }
-        if !self.others.is_empty() {
-            self.others.into_iter().for_each(|(_, waker)| wake(waker));
+        if let Some(others) = self.others {
+            others.into_iter().for_each(|(_, waker)| wake(waker));
         }
     }
 }
