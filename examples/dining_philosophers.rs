@@ -7,9 +7,11 @@
 //! ```sh
 //! cargo run --example dining_philosophers         # 100 meals each
 //! cargo run --example dining_philosophers 1000
+//! cargo run --example dining_philosophers -- --smoke
 //! ```
 //!
 //! It prints who ate how often, and how long all of it took them: by a virtual clock, so it is over at once.
+//! With `--smoke` it checks that all had their meals, and that each took two forks.
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -61,7 +63,8 @@ impl Table {
     }
 }
 
-async fn dinner(meals: u32) {
+/// Gives all meals that were eaten, and how often forks were used for them.
+async fn dinner(meals: u32) -> (u32, u32) {
     let table = Rc::new(Table::new());
     let begin = time::now();
     let philosophers: Vec<_> = (0..NAMES.len())
@@ -70,32 +73,42 @@ async fn dinner(meals: u32) {
             monoloop::spawn(async move { (table.dine(place, meals).await, time::now()) })
         })
         .collect();
+    let mut all_eaten = 0;
     for (name, philosopher) in NAMES.iter().zip(philosophers) {
         let (eaten, end) = philosopher.await.expect("philosophers do not panic");
         println!("{name:<10} ate {eaten} times, and left after {:?}", end - begin);
+        all_eaten += eaten;
     }
     let mut uses = 0;
     for fork in &table.forks {
         uses += fork.lock().await.uses;
     }
     println!("the forks were used {uses} times");
+    (all_eaten, uses)
 }
 
 fn main() -> ExitCode {
     let argument = std::env::args().nth(1);
-    let meals = match argument.as_deref().map_or(Ok(100), str::parse) {
+    let is_smoke_test = argument.as_deref() == Some("--smoke");
+    let number = argument.as_deref().filter(|_| !is_smoke_test);
+    let meals = match number.map_or(Ok(100), str::parse) {
         Ok(meals) => meals,
         Err(error) => {
             eprintln!("dining_philosophers: how many meals? {error}");
             return ExitCode::from(2);
         }
     };
-    match monoloop::EventLoop::builder().virtual_time(true).build() {
+    let (eaten, uses) = match monoloop::EventLoop::builder().virtual_time(true).build() {
         Ok(event_loop) => event_loop.run(dinner(meals)),
         Err(error) => {
             eprintln!("dining_philosophers: no event loop: {error}");
             return ExitCode::FAILURE;
         }
+    };
+    let is_right = eaten == meals * NAMES.len() as u32 && uses == 2 * eaten;
+    if is_smoke_test && !is_right {
+        eprintln!("dining_philosophers: the result is wrong");
+        return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }

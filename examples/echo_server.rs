@@ -9,10 +9,10 @@
 //! ```
 //!
 //! In another terminal, connect with `nc 127.0.0.1 7000` (or `telnet 127.0.0.1 7000`), type some lines,
-//! and see them come back. End that with ctrl-c, and the server with the enter key. It prints
+//! and see them come back. End that with ctrl-c, and the server with the enter key or ctrl-c. It prints
 //!
 //! ```text
-//! listening on 127.0.0.1:7000; press enter to stop
+//! listening on 127.0.0.1:7000; press enter or ctrl-c to stop
 //! 127.0.0.1:40044: connected
 //! 127.0.0.1:40044: 14 bytes echoed in 2.1s, closed by the client
 //! 127.0.0.1:40058: connected
@@ -40,7 +40,7 @@ Sends back what it gets.
 Usage: echo_server [ADDRESS] [OPTIONS]
 
 The address defaults to 127.0.0.1:0, a free port of the system's choice. The
-server ends when a line arrives on stdin, or stdin is closed.
+server ends when a line arrives on stdin, or stdin is closed, or at ctrl-c.
 
 Options:
   --limit N  accept N connections, and end when they have ended; then only a
@@ -127,9 +127,11 @@ fn serve_until_told(address: &str, limit: Option<usize>) -> io::Result<()> {
     let listener = event_loop.run(TcpListener::bind(address)).map_err(|error| {
         io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
     })?;
-    log(format_args!("listening on {}; press enter to stop", listener.local_addr()?));
+    log(format_args!("listening on {}; press enter or ctrl-c to stop", listener.local_addr()?));
 
     stop_on_stdin(event_loop.handle(), limit.is_some());
+    #[cfg(unix)]
+    stop_on_ctrl_c(&event_loop);
     let handle = event_loop.handle();
     let server = event_loop.spawn(async move {
         serve(&listener, limit).await;
@@ -155,6 +157,20 @@ fn stop_on_stdin(handle: Handle, ignore_end: bool) {
         // Fails if the loop is gone already, which is what we wanted.
         let _ = handle.stop();
     });
+}
+
+/// Stops the loop at ctrl-c. The next one ends the process, for nobody listens by then.
+#[cfg(unix)]
+fn stop_on_ctrl_c(event_loop: &EventLoop) {
+    let handle = event_loop.handle();
+    let listener = event_loop.spawn(async move {
+        match monoloop::signal::ctrl_c().await {
+            // This task runs on the loop, so the loop is there to be stopped.
+            Ok(()) => drop(handle.stop()),
+            Err(error) => log(format_args!("ctrl-c will cut the connections off: {error}")),
+        }
+    });
+    listener.detach();
 }
 
 /// Accepts connections, up to the limit, and then waits for their end.

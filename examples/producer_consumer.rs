@@ -13,8 +13,12 @@
 //! ```text
 //! 20 orders: 18 done, 2 spoilt, at most 4 in the queue
 //! ```
+//!
+//! With `--smoke` it checks these figures as well, and fails if they are others.
 
 use std::cell::Cell;
+use std::env;
+use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,7 +37,8 @@ struct Tally {
     longest: Cell<usize>,
 }
 
-fn main() {
+fn main() -> ExitCode {
+    let is_smoke_test = env::args().any(|argument| argument == "--smoke");
     let tally = monoloop::run(async {
         let queue = Rc::new(Queue::bounded(PLACES));
         let tally = Rc::new(Tally::default());
@@ -56,6 +61,12 @@ fn main() {
         spoilt.get(),
         longest.get()
     );
+    let is_right = (done.get(), spoilt.get(), longest.get()) == (18, 2, PLACES);
+    if is_smoke_test && !is_right {
+        eprintln!("producer_consumer: the result is wrong");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }
 
 async fn produce(queue: &Queue<u32>, tally: &Tally) {

@@ -11,8 +11,12 @@ mod executor;
 pub mod future;
 pub mod io;
 pub mod net;
+#[cfg(unix)]
+pub mod process;
 pub mod protocol;
 mod reactor;
+#[cfg(unix)]
+pub mod signal;
 pub mod sync;
 pub mod task;
 pub mod time;

@@ -104,8 +104,8 @@ fn structure_stays_on_its_thread() {
         (traits_of!(task::GroupHandle<Pinned>), [NO, NO, YES]),
         (traits_of!(task::Ready<u8>), [NO, NO, YES]),
         (traits_of!(task::Scope<'static>), [NO, NO, YES]),
-        (traits_of!(task::ScopeHandle<u8>), [NO, NO, YES]),
-        (traits_of!(task::ScopeHandle<Pinned>), [NO, NO, YES]),
+        (traits_of!(task::ScopeHandle<'static, u8>), [NO, NO, YES]),
+        (traits_of!(task::ScopeHandle<'static, Pinned>), [NO, NO, YES]),
         (traits_of!(task::JoinSet<u8>), [NO, NO, YES]),
         (traits_of!(task::JoinSet<Pinned>), [NO, NO, YES]),
         (traits_of!(task::CancelToken), [NO, NO, YES]),
@@ -229,6 +229,28 @@ fn sockets_hold_keys_and_so_are_send() {
         (traits_of!(net::WriteHalf<'static>), [YES, YES, YES]),
         (traits_of!(net::OwnedReadHalf), [YES, YES, YES]),
         (traits_of!(net::OwnedWriteHalf), [YES, YES, YES]),
+    ]);
+}
+
+/// They hold keys, and what belongs to the process.
+#[cfg(unix)]
+#[test]
+fn children_and_signals_go_everywhere() {
+    use monoloop::{process, signal};
+    check(&[
+        (traits_of!(process::Command), [YES, YES, YES]),
+        (traits_of!(process::Child), [YES, YES, YES]),
+        (traits_of!(process::ChildStdin), [YES, YES, YES]),
+        (traits_of!(process::ChildStdout), [YES, YES, YES]),
+        (traits_of!(process::ChildStderr), [YES, YES, YES]),
+        (traits_of!(process::Communicate), [YES, YES, YES]),
+        (traits_of!(process::OutputOverrun), [YES, YES, YES]),
+        (traits_of!(signal::SignalKind), [YES, YES, YES]),
+        (traits_of!(signal::Signal), [YES, YES, YES]),
+        (traits_of!(signal::Recv<'static>), [YES, YES, YES]),
+        (traits_of!(signal::Next), [YES, YES, YES]),
+        // Its task stays.
+        (traits_of!(signal::SignalHandle), [NO, NO, YES]),
     ]);
 }
 
@@ -404,6 +426,15 @@ fn futures_of_functions_are_send() {
         let mut stream = stream();
         stream.write_all(b"x").await?;
         stream.read_exact(&mut [0]).await
+    });
+    #[cfg(unix)]
+    is_send(|| async {
+        let mut command = monoloop::process::shell("true");
+        command.output().await?;
+        command.status().await?;
+        let child = command.spawn()?;
+        child.wait().await?;
+        child.communicate("").await
     });
     is_send(|| time::advance(std::time::Duration::ZERO));
     is_send(|| async {

@@ -17,7 +17,7 @@ fn dine(args: &[&str]) -> Output {
 
 #[test]
 fn everybody_eats_as_often_as_everybody_else() {
-    for (args, meals) in [(&["7"][..], 7), (&[], 100), (&["0"], 0)] {
+    for (args, meals) in [(&["7"][..], 7), (&[], 100), (&["0"], 0), (&["--smoke"], 100)] {
         let output = dine(args);
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).expect("UTF-8");

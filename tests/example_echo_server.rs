@@ -151,6 +151,23 @@ fn a_line_on_stdin_ends_it_and_cuts_the_connections() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_and_cuts_the_connections() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let (mut server, address) = EchoServer::listening(&[], Stdio::piped());
+    let stdin = server.child.stdin.take();
+    let mut client = connect(address);
+    assert_eq!(exchange(&mut client, b"hello"), b"hello");
+    kill_process(Pid::from_child(&server.child), Signal::INT).expect("it runs");
+    assert_eq!(read_rest(&mut client), b"");
+    let (status, lines) = server.finish();
+    drop(stdin);
+    assert!(status.success(), "{lines:?}");
+    assert!(lines.iter().any(|line| line.ends_with(", cut off by the shutdown")), "{lines:?}");
+}
+
 #[test]
 fn the_end_of_stdin_ends_it() {
     let (server, _address) = EchoServer::listening(&["127.0.0.1:0"], Stdio::null());

@@ -7,7 +7,10 @@ use std::process::Command;
 
 #[test]
 fn it_does_all_orders_and_ends() {
-    let output = Command::new(example("producer_consumer")).output().expect("it can be started");
+    let output = Command::new(example("producer_consumer"))
+        .arg("--smoke")
+        .output()
+        .expect("it can be started");
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).expect("a text");
     assert!(text.ends_with("20 orders: 18 done, 2 spoilt, at most 4 in the queue\n"), "{text}");

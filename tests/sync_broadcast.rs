@@ -196,7 +196,8 @@ fn a_waker_that_panics_keeps_no_other_from_its_value() {
     assert_eq!((waiting.wakes(), waiting.ready(), grumpy.ready()), (1, Ok(1), Ok(1)));
 }
 
-/// Each receiver gets the numbers in order, is told of each gap exactly, and is woken when there is something.
+/// Each receiver gets the numbers in order, is told of each gap exactly, and is woken when there is
+/// something.
 #[test]
 fn random_operations_agree_with_plain_counting() {
     with_seeds(|seed| {

@@ -63,7 +63,7 @@ fn a_panicking_waker_keeps_nobody_waiting() {
     let event = leaked();
     let (counter, waker) = Counter::new();
     let bad = Waker::from(Arc::new(Grumpy));
-    let mut waiters = [&waker, &bad, &waker, &bad].map(|waker| waiting(event.wait(), waker));
+    let mut waiters = [&bad, &waker, &bad, &waker].map(|waker| waiting(event.wait(), waker));
     assert_eq!(panic_of(|| event.set()), "not now");
     assert_eq!(counter.get(), 2);
     assert!(waiters.iter_mut().all(|waiter| poll(waiter, &waker).is_ready()));

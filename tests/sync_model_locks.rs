@@ -1,9 +1,9 @@
 //! Random operations on mutexes, read-write locks and semaphores, against one plain model.
 //!
 //! All three hand out parts of something, first come, first served: a mutex the whole, a semaphore so many
-//! permits, a read-write lock one of many parts to a reader and all of them to a writer. Actors ask, poll, try, give up
-//! (served or not) and give back, at random; wakers panic and call back. A failure prints the seed;
-//! `MONOLOOP_SEED=n` runs that one.
+//! permits, a read-write lock one of many parts to a reader and all of them to a writer. Actors ask, poll,
+//! try, give up (served or not) and give back, at random; wakers panic and call back. A failure prints the
+//! seed; `MONOLOOP_SEED=n` runs that one.
 
 mod common;
 mod sync_common;

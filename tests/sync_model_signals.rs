@@ -1,5 +1,5 @@
-//! Random operations on what tasks wait for without holding it: events, notifications, conditions, barriers and
-//! once-cells, each against a plain model.
+//! Random operations on what tasks wait for without holding it: events, latches, groups, notifications,
+//! conditions, barriers and once-cells, each against a plain model.
 //!
 //! Actors wait, poll and give up (released or not), and signals are given, at random; wakers panic and call
 //! back. A failure prints the seed; `MONOLOOP_SEED=n` runs that one.
@@ -14,7 +14,9 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use common::{Random, many};
-use monoloop::sync::{Barrier, Condition, Event, Mutex, Notify, OnceCell};
+use monoloop::sync::{
+    Barrier, Condition, Event, Latch, Mutex, Notify, OnceCell, WaitGroup, WorkToken,
+};
 use sync_common::{Boxed, bell, explore, for_ever, poll, tolerate};
 
 const ACTORS: usize = 8;
@@ -49,8 +51,8 @@ trait Subject: 'static {
     /// Gives a signal, one of four.
     fn signal(&self, which: usize);
 
-    /// The outcome of a wait that begins, if it is there at once. Else the actor is in the line, or something else that
-    /// `poll` knows of.
+    /// The outcome of a wait that begins, if it is there at once. Else the actor is in the line, or something
+    /// else that `poll` knows of.
     fn model_wait(&self, actor: usize, line: &mut Line) -> Option<usize>;
     fn model_signal(&self, which: usize, line: &mut Line);
 
@@ -191,6 +193,109 @@ fn events_do_what_the_model_says() {
     model(many(40_000, 1_000_000), || Events {
         real: for_ever(Event::new()),
         is_set: Cell::default(),
+    });
+}
+
+struct Latches {
+    real: RefCell<Rc<Latch>>,
+    left: Cell<usize>,
+}
+
+impl Latches {
+    const COUNT: usize = 3;
+}
+
+impl Subject for Latches {
+    fn wait(&self) -> Boxed<usize> {
+        let latch = Rc::clone(&self.real.borrow());
+        Box::pin(async move {
+            latch.wait().await;
+            0
+        })
+    }
+
+    /// Counts down, or makes a new one.
+    fn signal(&self, _: usize) {
+        let latch = Rc::clone(&self.real.borrow());
+        match latch.is_open() {
+            false => latch.count_down(),
+            true => *self.real.borrow_mut() = Rc::new(Latch::new(Self::COUNT)),
+        }
+    }
+
+    fn model_wait(&self, actor: usize, line: &mut Line) -> Option<usize> {
+        if self.left.get() == 0 {
+            return Some(0);
+        }
+        line.queue.push_back(actor);
+        None
+    }
+
+    fn model_signal(&self, _: usize, line: &mut Line) {
+        self.left.set(self.left.get().checked_sub(1).unwrap_or(Self::COUNT));
+        if self.left.get() == 0 {
+            line.serve_all(|| 0);
+        }
+    }
+}
+
+#[test]
+fn latches_do_what_the_model_says() {
+    model(many(40_000, 1_000_000), || Latches {
+        real: RefCell::new(Rc::new(Latch::new(0))),
+        left: Cell::default(),
+    });
+}
+
+struct Groups {
+    real: WaitGroup,
+    tokens: RefCell<Vec<WorkToken>>,
+    working: Cell<usize>,
+}
+
+impl Subject for Groups {
+    fn wait(&self) -> Boxed<usize> {
+        let group = self.real.clone();
+        Box::pin(async move {
+            group.wait().await;
+            0
+        })
+    }
+
+    fn signal(&self, which: usize) {
+        let token = match which {
+            0 => return self.tokens.borrow_mut().push(self.real.token()),
+            _ => self.tokens.borrow_mut().pop(),
+        };
+        drop(token);
+    }
+
+    fn model_wait(&self, actor: usize, line: &mut Line) -> Option<usize> {
+        if self.working.get() == 0 {
+            return Some(0);
+        }
+        line.queue.push_back(actor);
+        None
+    }
+
+    fn model_signal(&self, which: usize, line: &mut Line) {
+        match (which, self.working.get()) {
+            (0, working) => self.working.set(working + 1),
+            (_, 0) => (),
+            (_, working) => self.working.set(working - 1),
+        }
+        if which != 0 && self.working.get() == 0 {
+            line.serve_all(|| 0);
+        }
+    }
+}
+
+#[test]
+fn wait_groups_do_what_the_model_says() {
+    model(many(40_000, 1_000_000), || Groups {
+        real: WaitGroup::new(),
+        tokens: RefCell::default(),
+        working: Cell::default(),
     });
 }
 

@@ -160,8 +160,8 @@ fn a_value_may_hold_the_other_end() {
     assert!(inner_sender.is_closed());
 }
 
-/// Random operations; in the end every value was received, came back or was dropped with the receiver, and who waits is
-/// woken when there is something to know.
+/// Random operations; in the end every value was received, came back or was dropped with the receiver, and
+/// who waits is woken when there is something to know.
 #[test]
 fn whatever_the_order_nothing_is_lost() {
     with_seeds(|seed| {

@@ -350,6 +350,77 @@ fn an_order_that_uses_the_queue_panics_and_leaves_it_sound() {
     });
 }
 
+thread_local! {
+    static IS_TOUCHY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Comparing it panics while [`IS_TOUCHY`] is set.
+#[derive(PartialEq, Eq, Debug)]
+struct Touchy(u8);
+
+impl Ord for Touchy {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if IS_TOUCHY.get() {
+            quiet_panic("do not compare me");
+        }
+        self.0.cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Touchy {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn panics_touched<T>(f: impl FnOnce() -> T) -> bool {
+    IS_TOUCHY.set(true);
+    let panicked = panics(f);
+    IS_TOUCHY.set(false);
+    panicked
+}
+
+#[test]
+fn an_order_that_panics_in_a_put_leaves_no_getter_unserved() {
+    let queue = PriorityQueue::unbounded();
+    let mut first = probe(queue.get()).pending();
+    let mut second = probe(queue.get()).pending();
+    ready(queue.put(Touchy(2))).unwrap();
+    assert_eq!((first.wakes(), second.wakes()), (1, 0));
+    assert!(panics_touched(|| ready(queue.put(Touchy(1)))));
+    assert_eq!((first.wakes(), second.wakes()), (1, 1), "the item is in the queue");
+    assert!(queue.is_empty(), "both are claimed");
+    assert_eq!(queue.unfinished(), 2);
+    let mut got = [first.ready().unwrap().0, second.ready().unwrap().0];
+    got.sort_unstable();
+    assert_eq!(got, [1, 2]);
+}
+
+#[test]
+fn an_order_that_panics_in_a_reserved_put_leaves_no_getter_unserved() {
+    let queue = PriorityQueue::bounded(2);
+    let mut first = probe(queue.get()).pending();
+    let mut second = probe(queue.get()).pending();
+    let place = ready(queue.reserve()).unwrap();
+    ready(queue.put(Touchy(2))).unwrap();
+    assert!(panics_touched(|| place.put(Touchy(1))));
+    assert_eq!((first.wakes(), second.wakes()), (1, 1), "the item is in the queue");
+    first.ready().unwrap();
+    second.ready().unwrap();
+}
+
+#[test]
+fn an_order_that_panics_in_a_get_leaves_no_putter_unserved() {
+    let queue = PriorityQueue::bounded(3);
+    (1..=3).for_each(|n| ready(queue.put(Touchy(n))).unwrap());
+    let mut putting = probe(queue.put(Touchy(4))).pending();
+    // Taking the lowest out compares the others. It is lost.
+    assert!(panics_touched(|| queue.try_get()));
+    assert_eq!(putting.wakes(), 1, "its place is free");
+    putting.ready().unwrap();
+    assert_eq!(queue.len(), 3);
+}
+
 #[test]
 fn a_putters_waker_that_panics_costs_no_item() {
     let queue = Queue::bounded(1);

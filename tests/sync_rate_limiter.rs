@@ -1,12 +1,14 @@
-//! `sync::RateLimiter`, by a virtual clock.
+//! `sync::RateLimiter`, by a virtual clock. Random requests print their seed; `MONOLOOP_SEED=n` runs that one.
 
+mod channel_common;
 mod common;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{panic_of, virtual_loop};
+use channel_common::with_seeds;
+use common::{Random, many, panic_of, virtual_loop};
 use monoloop::sync::RateLimiter;
 use monoloop::time::{self, sleep, timeout};
 
@@ -103,4 +105,79 @@ fn odd_numbers_are_no_harm() {
         assert!(timeout(SECOND, limiter.acquire()).await.is_err());
         assert!(limiter.try_acquire().is_err());
     });
+}
+
+/// Somebody who comes, asks for so many tokens, and has so much patience.
+#[derive(Clone, Copy, Debug)]
+struct Guest {
+    comes: Duration,
+    tokens: u32,
+    leaves: Duration,
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const BURST: u32 = 5;
+
+/// Guests in the order in which they come. No two things happen at the same moment.
+fn guests(random: &mut Random) -> Vec<Guest> {
+    let mut comes = Duration::ZERO;
+    let mut guest = |n: usize| {
+        comes += MILLISECOND * random.below(6) as u32 + Duration::from_nanos(1);
+        let patience = MILLISECOND * random.below(40) as u32 + MILLISECOND / 2;
+        let tokens = random.below(BURST as usize + 3) as u32;
+        Guest { comes, tokens, leaves: comes + patience + Duration::from_nanos(n as u64) * 500 }
+    };
+    (0..many(400, 500)).map(&mut guest).collect()
+}
+
+/// When each gets its tokens, if it does: a bucket that gets one each millisecond, and serves one guest after the
+/// other.
+fn served(guests: &[Guest]) -> Vec<Option<Duration>> {
+    let (mut full_at, mut is_free_at) = (Duration::ZERO, Duration::ZERO);
+    let mut serve = |guest: &Guest| {
+        let begin = guest.comes.max(is_free_at);
+        if guest.leaves < begin {
+            return None;
+        }
+        let full = full_at.max(begin) + MILLISECOND * guest.tokens;
+        let ready = begin.max(full.saturating_sub(MILLISECOND * BURST));
+        is_free_at = ready.min(guest.leaves);
+        (ready <= guest.leaves).then(|| {
+            full_at = full;
+            ready
+        })
+    };
+    guests.iter().map(&mut serve).collect()
+}
+
+#[test]
+fn random_requests_are_served_when_plain_arithmetic_says() {
+    let (mut all, mut in_vain) = (0, 0);
+    with_seeds(|seed| {
+        let guests = guests(&mut Random::new(seed));
+        let expected = served(&guests);
+        let outcomes = virtual_loop().run(async move {
+            let limiter = Rc::new(RateLimiter::new(1000, SECOND).with_burst(BURST));
+            let begin = time::now();
+            let visit = |guest: Guest| {
+                let limiter = Rc::clone(&limiter);
+                monoloop::spawn(async move {
+                    time::sleep_until(begin + guest.comes).await;
+                    let acquired = limiter.acquire_many(guest.tokens);
+                    let acquired = time::timeout_at(begin + guest.leaves, acquired).await;
+                    acquired.ok().map(|()| time::now() - begin)
+                })
+            };
+            let tasks: Vec<_> = guests.into_iter().map(visit).collect();
+            let mut outcomes = Vec::new();
+            for task in tasks {
+                outcomes.push(task.await.expect("nobody panics"));
+            }
+            outcomes
+        });
+        all += expected.len();
+        in_vain += expected.iter().filter(|outcome| outcome.is_none()).count();
+        assert_eq!(outcomes, expected);
+    });
+    assert!((all / 10..all / 2).contains(&in_vain), "{in_vain} of {all} wait in vain");
 }

@@ -156,6 +156,51 @@ fn a_waker_that_panics_leaves_the_channel_usable() {
 }
 
 #[test]
+fn a_senders_waker_that_panics_costs_no_value() {
+    let (sender, mut receiver) = channel::bounded(1);
+    sender.try_send(1).unwrap();
+    let mut sending = probe(sender.send(2));
+    channel_common::set_hook(|_| quiet_panic("grumpy"));
+    assert!(sending.poll_with(&channel_common::hooked(0)).is_pending());
+    assert!(panics(|| receiver.try_recv()));
+    channel_common::clear_hook();
+    assert_eq!(receiver.try_recv(), Ok(1));
+    sending.ready().unwrap();
+    assert_eq!(receiver.try_recv(), Ok(2));
+    sender.try_send(3).unwrap();
+    assert!(sender.try_send(4).is_err(), "capacity did not grow");
+}
+
+#[test]
+fn a_second_panic_while_panicking_does_not_end_the_process() {
+    channel_common::set_hook(|_| quiet_panic("grumpy"));
+    let grumpy = channel_common::hooked(0);
+    // The receivers' wakers panic in the drop of the senders.
+    let (sender, mut receiver) = channel::unbounded::<u8>();
+    let mut receiving = probe(receiver.recv());
+    assert!(receiving.poll_with(&grumpy).is_pending());
+    let (asked, answer) = oneshot::channel::<u8>();
+    let mut answering = probe(answer);
+    assert!(answering.poll_with(&grumpy).is_pending());
+    // And so does that of who waits behind a sender that has a place and is dropped.
+    let (full, mut drained) = channel::bounded(1);
+    full.try_send(1).unwrap();
+    let first = probe(full.send(2)).pending();
+    let mut second = probe(full.send(3));
+    assert!(second.poll_with(&grumpy).is_pending());
+    assert_eq!(drained.try_recv(), Ok(1));
+    assert!(panics(move || {
+        let _dropped = (sender, asked, first);
+        quiet_panic("the first")
+    }));
+    channel_common::clear_hook();
+    assert_eq!(receiving.ready(), None);
+    assert!(answering.ready().is_err());
+    second.ready().unwrap();
+    assert_eq!(drained.try_recv(), Ok(3));
+}
+
+#[test]
 fn an_answer_comes_from_a_thread_or_goes_to_one() {
     for _ in 0..many(100, 2_000) {
         let (sender, receiver) = oneshot::channel();

@@ -457,3 +457,25 @@ fn a_panic_in_a_task_is_the_joiners() {
         assert_eq!(message(task.await.unwrap_err().into_panic()), "child");
     });
 }
+
+/// The body's place is not given to a child, though the body was woken in its last poll.
+#[test]
+fn a_body_that_is_woken_at_its_end_leaves_its_place_to_nobody() {
+    let _alone = common::alone();
+    let ran = Cell::new(0);
+    virtual_loop().run(async {
+        scope(async |s| {
+            let inner = s.clone();
+            let ran = &ran;
+            s.spawn(async move {
+                yield_now().await;
+                for _ in 0..5 {
+                    inner.spawn(async { ran.set(ran.get() + 1) });
+                }
+            });
+            common::own_waker().await.wake();
+        })
+        .await;
+    });
+    assert_eq!(ran.get(), 5);
+}

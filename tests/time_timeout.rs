@@ -10,7 +10,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_lite::future::poll_once;
 use monoloop::time::{self, advance, sleep, timeout, timeout_at};
@@ -213,6 +213,67 @@ fn timeouts_nest_and_the_shorter_wins() {
         assert_eq!(time::now(), begin + 2 * SECOND);
         // Equal: the inner one is polled first.
         assert!(timeout(SECOND, timeout(SECOND, pending::<()>())).await.unwrap().is_err());
+    });
+}
+
+#[test]
+fn the_time_begins_with_the_first_poll() {
+    let _alone = alone();
+    run_virtually(async {
+        let bounded = timeout(SECOND, pending::<()>());
+        advance(5 * SECOND).await;
+        let begin = time::now();
+        assert_eq!(bounded.deadline(), begin + SECOND);
+        assert_eq!(bounded.await.unwrap_err().deadline(), begin + SECOND);
+        assert_eq!(time::now(), begin + SECOND);
+    });
+}
+
+/// By the real clock, which moves within a poll.
+#[test]
+fn a_deadline_that_was_asked_for_stays() {
+    let _alone = alone();
+    let later = |then: Instant| while Instant::now() <= then {};
+    let minute = 60 * SECOND;
+    monoloop::run(async {
+        let inner = async {
+            let outer = time::deadline().expect("the outer one");
+            later(Instant::now());
+            assert_eq!(time::deadline(), Some(outer));
+            // Longer ones change nothing, shorter ones count from their own beginning.
+            timeout(2 * minute, async { assert_eq!(time::deadline(), Some(outer)) }).await.unwrap();
+            for _ in 0..2 {
+                let begin = Instant::now();
+                timeout(SECOND, async {
+                    let inner = time::deadline().expect("the inner one");
+                    assert!(begin + SECOND <= inner && inner < outer, "{inner:?} {outer:?}");
+                    yield_now().await;
+                    assert_eq!(time::deadline(), Some(inner));
+                })
+                .await
+                .unwrap();
+                assert_eq!(time::deadline(), Some(outer));
+            }
+            outer
+        };
+        let mut bounded = pin!(timeout(minute, inner));
+        assert!(poll_once(bounded.as_mut()).await.is_none());
+        assert_eq!(time::deadline(), None);
+        let deadline = bounded.deadline();
+        assert_eq!(bounded.await.unwrap(), deadline);
+    });
+}
+
+/// The clock is read once for all whose time has not begun.
+#[test]
+fn timeouts_begin_together() {
+    let _alone = alone();
+    monoloop::run(async {
+        let mut inner = pin!(timeout(SECOND, pending::<()>()));
+        let mut outer = pin!(timeout(2 * SECOND, inner.as_mut()));
+        assert!(poll_once(outer.as_mut()).await.is_none());
+        let outer = outer.deadline();
+        assert_eq!(outer, inner.deadline() + SECOND);
     });
 }
 

@@ -1,14 +1,18 @@
-//! The crawl: a pool of workers, each a task that fetches one page after the other.
+//! The crawl: a pool of workers, each a future that fetches one page after the other.
+//!
+//! They borrow what they share: `gather` polls them in place, each when it was woken, so they need not be `'static`. A bug that
+//! makes one of them panic ends the crawl.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::panic;
 use std::rc::Rc;
 use std::time::Duration;
 
-use monoloop::{task, time};
+use monoloop::future::gather;
+use monoloop::{select, time};
 
 use crate::error::{FetchError, quote};
 use crate::frontier::{Frontier, Visit};
@@ -32,28 +36,20 @@ pub(crate) struct Settings {
 
 /// Crawls the sites of the start pages, each within its own host, and returns what there was.
 pub(crate) async fn crawl(start: &[Url], settings: Settings) -> Report {
-    let crawl = Rc::new(Crawl {
+    let crawl = Crawl {
         frontier: Frontier::new(settings.max_pages),
         addresses: start.iter().map(|url| (url.authority(), resolve(url))).collect(),
         report: RefCell::new(Report::new()),
         settings,
-    });
+    };
     start.iter().for_each(|url| crawl.frontier.add_start(url.clone()));
 
-    let progress = task::Builder::new().name("progress").spawn(show_progress(Rc::clone(&crawl)));
-    let workers: Vec<_> = (0..crawl.settings.concurrency)
-        .map(|i| {
-            let worker = Worker { crawl: Rc::clone(&crawl), idle: None };
-            task::Builder::new().name(format!("worker {i}")).spawn(worker.run())
-        })
-        .collect();
-    for worker in workers {
-        if let Err(error) = worker.await {
-            // Nobody aborts a worker, so this is a panic: a bug, not to be passed over.
-            panic::resume_unwind(error.into_panic());
-        }
+    let workers = (0..crawl.settings.concurrency).map(|_| Worker::new(&crawl).run());
+    select! {
+        _ = gather(workers) => {}
+        // Dropped when the workers are done.
+        never = show_progress(&crawl) => match never {},
     }
-    progress.abort();
 
     let mut report = crawl.report.borrow().clone();
     if crawl.frontier.is_full() {
@@ -70,7 +66,7 @@ fn resolve(url: &Url) -> io::Result<Vec<SocketAddr>> {
     (url.host(), url.port()).to_socket_addrs().map(Iterator::collect)
 }
 
-async fn show_progress(crawl: Rc<Crawl>) {
+async fn show_progress(crawl: &Crawl) -> Infallible {
     let period = crawl.report.borrow().progress_period();
     let mut interval = time::interval_at(time::now() + period, period);
     loop {
@@ -89,15 +85,19 @@ struct Crawl {
 }
 
 /// Fetches pages, one at a time.
-struct Worker {
-    crawl: Rc<Crawl>,
+struct Worker<'a> {
+    crawl: &'a Crawl,
     /// The connection of the last page, if the server keeps it open.
     idle: Option<Connection>,
 }
 
-impl Worker {
+impl<'a> Worker<'a> {
+    fn new(crawl: &'a Crawl) -> Self {
+        Self { crawl, idle: None }
+    }
+
     async fn run(mut self) {
-        let crawl = Rc::clone(&self.crawl);
+        let crawl = self.crawl;
         while let Some(job) = crawl.frontier.next().await {
             let started = time::now();
             let limit = crawl.settings.timeout;

@@ -1,6 +1,6 @@
 //! The pages that are still to be fetched, shared by the workers.
 //!
-//! Everything here is plain `RefCell` and `Rc`: the workers are tasks of one loop, and only one of them
+//! Everything here is plain `RefCell` and `Rc`: the workers run on one loop, and only one of them
 //! runs at a time. A borrow lasts for a few lines without an `.await`, so two never meet.
 
 use std::cell::RefCell;

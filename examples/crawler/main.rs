@@ -1,7 +1,7 @@
 //! A web crawler: HTTP/1.1 over [`monoloop::net::TcpStream`], many pages at a time, on one thread.
 //!
-//! It shows what a program on monoloop looks like: a pool of tasks that share their state through `Rc`
-//! and `RefCell` (there is no `Arc`, no lock, and nothing needs to be `Send`), a timeout around every
+//! It shows what a program on monoloop looks like: workers side by side that borrow what they share
+//! (there is no `Arc`, no lock, and nothing needs to be `Send` or `'static`), a timeout around every
 //! fetch that cancels it by dropping it, a progress line on an interval, and a server on the same loop.
 //!
 //! ```text

@@ -65,16 +65,15 @@ pub(crate) struct Core {
     io_is_quiet: Cell<bool>,
     /// Sleeps in the wheel that are short, and so must end on time.
     short_timers: Cell<usize>,
+    /// A task of the loop's own waits for signals.
+    #[cfg(unix)]
+    pub(crate) serves_signals: Cell<bool>,
     /// What made this loop current last, and where that was called.
     entered_by: Cell<(&'static str, &'static Location<'static>)>,
 }
 
 impl Core {
     pub(super) fn new(config: Config) -> io::Result<Rc<Self>> {
-        let ctrl_c = match config.on_ctrl_c {
-            OnCtrlC::Interrupt if !config.virtual_time => Some(ctrl_c::listen()?),
-            _ => None,
-        };
         let clock = Clock::new(config.virtual_time);
         let reactor = Reactor::new()?;
         let panics = Rc::new(Cell::new(0));
@@ -84,10 +83,7 @@ impl Core {
         let remote = Arc::new(Remote::new(executor.loop_id()));
         let control = executor.spawn_control(serve_remote(Arc::clone(&remote)));
         remote.set_control(control);
-        if let Some(ctrl_c) = ctrl_c {
-            executor.spawn_internal(ctrl_c::serve(ctrl_c));
-        }
-        Ok(Rc::new(Self {
+        let core = Rc::new(Self {
             executor,
             reactor,
             clock,
@@ -104,8 +100,14 @@ impl Core {
             panics,
             io_is_quiet: Cell::new(false),
             short_timers: Cell::new(0),
+            #[cfg(unix)]
+            serves_signals: Cell::new(false),
             entered_by: Cell::new(("nothing", Location::caller())),
-        }))
+        });
+        if config.on_ctrl_c == OnCtrlC::Interrupt && !config.virtual_time {
+            ctrl_c::serve_in(&core)?;
+        }
+        Ok(core)
     }
 
     pub(super) fn set_entered_by(&self, what: &'static str, location: &'static Location<'static>) {
@@ -459,7 +461,7 @@ impl Core {
                 TimerKey::from_bits(key).into_iter().for_each(|key| self.remove_timer(key));
             }
             Release::Source(key) => self.reactor.forget(SourceKey::from_bits(key)),
-            Release::Family(kin) => kin.dissolve(),
+            Release::Family(kin) => kin.dissolve(u32::MAX),
         }
     }
 }

@@ -1,101 +1,69 @@
-//! Ctrl-c on Unix.
+//! Ctrl-c on Unix, for loops whose runs it interrupts.
 //!
-//! A signal handler may do next to nothing, and wake slots are no part of it: a handler runs on the loop's own thread
-//! in the midst of whatever that does, where a local wake would race with itself. So the handler writes a byte into a
-//! socket of each loop that listens (the self-pipe trick), and a task of the loop reads it. A byte that comes between the
-//! loop's last look and its wait makes the wait return: nothing is lost.
-//!
-//! The second ctrl-c shall end the process though the loop is stuck, so the handler itself does that: it falls back to the
-//! default disposition while [`IS_FATAL`] is set, which the first ctrl-c does. Handlers of the registry stay installed for
-//! the life of the process; when no loop listens any more, the flag is set too, so ctrl-c works as if we had never been.
+//! The first ctrl-c interrupts the run of every such loop: each has a task of its own that [listens](crate::signal). The
+//! second shall end the process though the loops are stuck, so the signal's handler itself does that: it is *armed* while
+//! there is such a loop. The end of an interrupted run arms it anew, so that the next run can be interrupted again.
 
-use std::future::poll_fn;
 use std::io;
-use std::io::Read;
-use std::os::unix::net::UnixStream;
-use std::panic::Location;
 use std::process;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-
-use signal_hook::consts::SIGINT;
-use signal_hook::low_level::{self, pipe};
-use signal_hook::{SigId, flag};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::context;
-use crate::io::Registered;
-use crate::reactor::Direction;
+use super::core::Core;
+use crate::signal::{self, Signal, SignalKind};
 
-/// The next ctrl-c ends the process: this one is the second, or nobody listens.
-static IS_FATAL: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+/// How many loops it interrupts.
+static LOOPS: Mutex<usize> = Mutex::new(0);
 
-/// How many loops listen; `None` before the first did.
-static LISTENERS: Mutex<Option<usize>> = Mutex::new(None);
-
-/// A loop's source of ctrl-c. Its drop ends the listening.
-pub(super) struct CtrlC {
-    receiver: UnixStream,
-    _listener: Listener,
+/// A loop that it interrupts.
+struct Interest {
+    signal: Signal,
 }
 
-struct Listener {
-    id: SigId,
-}
-
-/// Begins to listen.
-pub(super) fn listen() -> io::Result<CtrlC> {
-    let (receiver, sender) = UnixStream::pair()?;
-    receiver.set_nonblocking(true)?;
-    let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
-    if listeners.is_none() {
-        // In this order: the first signal finds the flag clear, and sets it.
-        flag::register_conditional_default(SIGINT, Arc::clone(&IS_FATAL))?;
-        flag::register(SIGINT, Arc::clone(&IS_FATAL))?;
-        *listeners = Some(0);
+/// Lets ctrl-c interrupt the loop, to the loop's end.
+pub(super) fn serve_in(core: &Core) -> io::Result<()> {
+    let signal = signal::listen_in(core, SignalKind::INTERRUPT)?;
+    let mut loops = loops();
+    if *loops == 0 {
+        signal::arm(SignalKind::INTERRUPT)?;
     }
-    let id = pipe::register(SIGINT, sender)?;
-    let count = listeners.get_or_insert(0);
-    if *count == 0 {
-        IS_FATAL.store(false, Ordering::SeqCst);
-    }
-    *count += 1;
-    Ok(CtrlC { receiver, _listener: Listener { id } })
+    *loops += 1;
+    core.executor.spawn_internal(serve(Interest { signal }));
+    Ok(())
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let mut listeners = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = listeners.get_or_insert(1);
-        *count -= 1;
-        if *count == 0 {
-            IS_FATAL.store(true, Ordering::SeqCst);
-        }
-        low_level::unregister(self.id);
-    }
-}
-
-/// Interrupts the loop whenever ctrl-c comes.
-pub(super) async fn serve(ctrl_c: CtrlC) {
-    let CtrlC { receiver, _listener } = ctrl_c;
-    let receiver = mio::net::UnixStream::from_std(receiver);
-    let receiver = Registered::new("on_ctrl_c", Location::caller(), receiver)
-        .expect("a loop's poller takes a socket more");
+async fn serve(mut interest: Interest) {
     loop {
-        let read = poll_fn(|cx| {
-            receiver.poll_io(Direction::Read, cx, |mut socket| socket.read(&mut [0; 16]))
-        });
-        match read.await {
-            Ok(1..) => context::try_with(|core| core.ending.interrupt()),
-            // Neither happens to a socket whose other end the handler keeps.
-            Ok(0) | Err(_) => return,
-        };
+        interest.signal.recv().await;
+        context::try_with(|core| core.ending.interrupt());
+    }
+}
+
+/// The next ctrl-c interrupts, and only the one after it ends the process.
+pub(super) fn arm_anew() {
+    if *loops() > 0 {
+        let armed = signal::arm(SignalKind::INTERRUPT);
+        debug_assert!(armed.is_ok(), "what is armed already needs nothing: {armed:?}");
+    }
+}
+
+fn loops() -> MutexGuard<'static, usize> {
+    LOOPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Interest {
+    fn drop(&mut self) {
+        let mut loops = loops();
+        *loops -= 1;
+        if *loops == 0 {
+            signal::disarm(SignalKind::INTERRUPT);
+        }
     }
 }
 
 /// Ends the process as ctrl-c does by default.
 pub(super) fn exit() -> ! {
-    /// By custom, 128 and the signal's number.
-    const EXIT: i32 = 128 + SIGINT;
-    let _did_not_end = low_level::emulate_default_handler(SIGINT);
-    process::exit(EXIT)
+    signal::do_default(SignalKind::INTERRUPT);
+    // By custom, where there is no such default:
+    process::exit(128 + SignalKind::INTERRUPT.as_raw())
 }

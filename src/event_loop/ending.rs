@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::core::Core;
-use super::{EventLoop, context};
+use super::{EventLoop, context, ctrl_c};
 use crate::executor::task::{Kind, Seed};
 use crate::task::CancelToken;
 
@@ -88,6 +88,7 @@ impl Drop for ForThisRun<'_> {
         if self.ending.interrupted().is_cancelled() {
             self.ending.interrupted.take();
             self.ending.root.take();
+            ctrl_c::arm_anew();
         }
     }
 }

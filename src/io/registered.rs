@@ -46,6 +46,13 @@ impl<S: Source> Registered<S> {
         Self::register_or_return(what, location, io, is_connecting).map_err(|(error, _io)| error)
     }
 
+    /// Registers `io` with a loop that need not be current.
+    #[cfg(unix)]
+    pub(crate) fn in_core(core: &Core, mut io: S) -> io::Result<Self> {
+        let key = core.reactor.register(&mut io, false)?;
+        Ok(Self { io: Some(io), home: core.executor.home(), owner: core.id(), key })
+    }
+
     /// Registers `io`, or gives it back with the error.
     pub(crate) fn new_or_return(
         what: &str,

@@ -203,7 +203,7 @@ impl Reactor {
     /// Whether a direction is thought to be ready.
     #[inline]
     pub(crate) fn is_ready(&self, key: SourceKey, direction: Direction) -> io::Result<bool> {
-        self.with_source(key, |source| source.side(direction).is_ready())
+        self.with_source(key, |source| source.is_ready(direction))
     }
 
     /// Polls for readiness. Of many pollers of a direction only the last is woken: see
@@ -236,7 +236,7 @@ impl Reactor {
     ) -> io::Result<()> {
         // Cloning and dropping a foreign waker are foreign code: outside of the borrow.
         let waker = WakeRef::new(waker);
-        let old = self.with_source(key, |source| source.side(direction).set_poller(waker))?;
+        let old = self.with_source(key, |source| source.set_poller(direction, waker))?;
         drop(old);
         Ok(())
     }
@@ -252,7 +252,7 @@ impl Reactor {
             return Ok(None);
         }
         let waker = WakeRef::new(waker);
-        self.with_source(key, |source| Some(source.side(direction).add_waiter(waker)))
+        self.with_source(key, |source| Some(source.add_waiter(direction, waker)))
     }
 
     /// Whether that waiter still waits; from now on for `waker`.
@@ -264,26 +264,25 @@ impl Reactor {
         waker: &Waker,
     ) -> io::Result<bool> {
         let new = WakeRef::new(waker);
-        let old =
-            self.with_source(key, |source| source.side(direction).swap_waiter(waiter, new))?;
+        let old = self.with_source(key, |source| source.swap_waiter(direction, waiter, new))?;
         Ok(old.is_some())
     }
 
     /// That waiter waits no more.
     pub(crate) fn cancel_wait(&self, key: SourceKey, direction: Direction, waiter: WaiterId) {
-        let gone = self.with_source(key, |source| source.side(direction).remove_waiter(waiter));
+        let gone = self.with_source(key, |source| source.remove_waiter(direction, waiter));
         drop(gone);
     }
 
     /// The kernel said that an operation would block.
     #[inline]
     pub(crate) fn clear_ready(&self, key: SourceKey, direction: Direction) -> io::Result<()> {
-        self.with_source(key, |source| source.side(direction).clear())
+        self.with_source(key, |source| source.clear(direction))
     }
 
     /// How often an event has made a direction ready.
     pub(crate) fn events(&self, key: SourceKey, direction: Direction) -> io::Result<u32> {
-        self.with_source(key, |source| source.side(direction).events())
+        self.with_source(key, |source| source.events(direction))
     }
 
     /// The kernel said that an operation would block, when there had been so many `events`: one that came
@@ -295,9 +294,8 @@ impl Reactor {
         events: u32,
     ) -> io::Result<()> {
         self.with_source(key, |source| {
-            let side = source.side(direction);
-            if side.events() == events {
-                side.clear();
+            if source.events(direction) == events {
+                source.clear(direction);
             }
         })
     }
@@ -320,8 +318,7 @@ impl Reactor {
             )
         )) {
             // A stale key has nothing to clear.
-            let _gone =
-                self.with_source(key, |source| source.side(direction).clear_unless_closed());
+            let _gone = self.with_source(key, |source| source.clear_unless_closed(direction));
         }
     }
 
@@ -363,9 +360,34 @@ impl Reactor {
         let key = SourceKey::of(event.token());
         let readied = Readied::of(event);
         // An event that came late, for a source that is gone, is dropped.
-        if let Ok([readers, writers]) = self.with_source(key, |source| readied.mark(source)) {
-            readers.for_each(wake);
-            writers.for_each(wake);
+        let Ok(marked) = self.with_source(key, |source| readied.mark(source)) else { return };
+        let ([reader, writer], has_waiters) = marked;
+        if has_waiters {
+            return self.wake_waiters(key, readied, [reader, writer], wake);
+        }
+        // What most sockets have: a poller at most for each direction.
+        if let Some(reader) = reader {
+            wake(reader);
+        }
+        if let Some(writer) = writer {
+            wake(writer);
+        }
+    }
+
+    /// First who waits to read, then who waits to write.
+    #[inline(never)]
+    fn wake_waiters(
+        &self,
+        key: SourceKey,
+        readied: Readied,
+        pollers: [Option<WakeRef>; 2],
+        wake: &mut impl FnMut(WakeRef),
+    ) {
+        // All are taken out before the first is woken: who begins to wait then waits for the next event.
+        let waiters = self.with_source(key, |source| readied.take_waiters(source));
+        for (poller, waiters) in pollers.into_iter().zip(waiters.unwrap_or_default()) {
+            poller.into_iter().for_each(&mut *wake);
+            waiters.for_each(wake);
         }
     }
 }

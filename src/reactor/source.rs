@@ -1,8 +1,11 @@
 //! What the reactor keeps of one source.
 
+use std::mem;
+use std::task::Waker;
+
 use mio::event::Event;
 
-use super::waiters::{Taken, WaiterId, Waiters};
+use super::waiters::{WaiterId, Waiters};
 use crate::executor::wake::WakeRef;
 
 /// Which way bytes go.
@@ -12,110 +15,119 @@ pub(crate) enum Direction {
     Write,
 }
 
-/// A registered source: two sides, one for each direction.
+/// A registered source: for each direction its readiness, and who waits for it. One cache line, since each
+/// operation looks at it.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Source {
+    /// The last one who polled. Others that polled before are not woken.
+    pollers: [Option<Waker>; 2],
+    /// Those who each want to be woken. Made for the first, and kept.
+    lines: [Option<Box<Line>>; 2],
     pub(super) generation: u32,
-    read: Side,
-    write: Side,
+    /// How often an event made it ready; wraps.
+    events: [u32; 2],
+    is_ready: [bool; 2],
+    /// The peer, or we, closed this direction, or urgent data came: a short operation proves nothing.
+    is_closed: [bool; 2],
+}
+
+const _: () = assert!(size_of::<Source>() <= 64);
+
+/// The waiters of one direction.
+#[derive(Debug, Default)]
+struct Line {
+    waiters: Waiters,
+    last: u32,
 }
 
 impl Source {
     pub(super) fn new(generation: u32, is_connecting: bool) -> Self {
-        Self { generation, read: Side::new(true), write: Side::new(!is_connecting) }
+        Self {
+            pollers: [None, None],
+            lines: [None, None],
+            generation,
+            events: [0; 2],
+            is_ready: [true, !is_connecting],
+            is_closed: [false; 2],
+        }
     }
 
     #[inline]
-    pub(super) fn side(&mut self, direction: Direction) -> &mut Side {
-        match direction {
-            Direction::Read => &mut self.read,
-            Direction::Write => &mut self.write,
-        }
+    pub(super) fn is_ready(&self, direction: Direction) -> bool {
+        self.is_ready[direction as usize]
+    }
+
+    /// How often an event has made it ready.
+    pub(super) fn events(&self, direction: Direction) -> u32 {
+        self.events[direction as usize]
     }
 
     pub(super) fn is_awaited(&self) -> bool {
-        self.read.is_awaited() || self.write.is_awaited()
-    }
-}
-
-/// Readiness of one direction, and who waits for it.
-#[derive(Debug)]
-pub(super) struct Side {
-    is_ready: bool,
-    /// The peer, or we, closed this direction, or urgent data came: a short operation proves nothing.
-    is_closed: bool,
-    /// The last one who polled. Others that polled before are not woken.
-    poller: Option<WakeRef>,
-    waiters: Waiters,
-    last_waiter: u32,
-    /// How often an event made it ready; wraps.
-    events: u32,
-}
-
-impl Side {
-    fn new(is_ready: bool) -> Self {
-        let (poller, waiters) = (None, Waiters::default());
-        Self { is_ready, is_closed: false, poller, waiters, last_waiter: 0, events: 0 }
+        self.pollers.iter().any(Option::is_some) || self.has_waiters()
     }
 
-    pub(super) fn events(&self) -> u32 {
-        self.events
+    /// An operation would block.
+    #[inline]
+    pub(super) fn clear(&mut self, direction: Direction) {
+        self.is_ready[direction as usize] = false;
     }
 
     #[inline]
-    pub(super) fn is_ready(&self) -> bool {
-        self.is_ready
-    }
-
-    /// Takes in what an event says, and takes out whom it wakes.
-    #[inline]
-    fn mark(&mut self, ready: bool, closed: bool) -> Woken {
-        self.is_closed |= closed;
-        if !ready {
-            return Woken::default();
-        }
-        self.is_ready = true;
-        self.events = self.events.wrapping_add(1);
-        Woken { poller: self.poller.take(), waiters: self.waiters.take() }
-    }
-
-    fn is_awaited(&self) -> bool {
-        self.poller.is_some() || !self.waiters.is_empty()
-    }
-
-    #[inline]
-    pub(super) fn clear(&mut self) {
-        self.is_ready = false;
-    }
-
-    #[inline]
-    pub(super) fn clear_unless_closed(&mut self) {
-        if !self.is_closed {
-            self.is_ready = false;
-        }
+    pub(super) fn clear_unless_closed(&mut self, direction: Direction) {
+        self.is_ready[direction as usize] &= self.is_closed[direction as usize];
     }
 
     /// It would block, and `waker` is woken when that changes. Gives the poller before.
     #[inline]
-    pub(super) fn set_poller(&mut self, waker: WakeRef) -> Option<WakeRef> {
-        self.is_ready = false;
-        self.poller.replace(waker)
+    pub(super) fn set_poller(&mut self, direction: Direction, waker: WakeRef) -> Option<WakeRef> {
+        self.clear(direction);
+        let old = self.pollers[direction as usize].replace(waker.into_waker());
+        old.map(WakeRef::from_waker)
     }
 
-    pub(super) fn add_waiter(&mut self, waker: WakeRef) -> WaiterId {
-        self.last_waiter = self.last_waiter.wrapping_add(1);
-        let id = WaiterId(self.last_waiter);
-        self.waiters.push(id, waker);
+    pub(super) fn add_waiter(&mut self, direction: Direction, waker: WakeRef) -> WaiterId {
+        let line = self.lines[direction as usize].get_or_insert_default();
+        line.last = line.last.wrapping_add(1);
+        let id = WaiterId(line.last);
+        line.waiters.push(id, waker);
         id
     }
 
     /// Gives what the waiter had, or `None` if it was woken.
-    pub(super) fn swap_waiter(&mut self, id: WaiterId, waker: WakeRef) -> Option<WakeRef> {
-        self.waiters.swap(id, waker)
+    pub(super) fn swap_waiter(
+        &mut self,
+        direction: Direction,
+        id: WaiterId,
+        waker: WakeRef,
+    ) -> Option<WakeRef> {
+        self.waiters(direction)?.swap(id, waker)
     }
 
-    pub(super) fn remove_waiter(&mut self, id: WaiterId) -> Option<WakeRef> {
-        self.waiters.remove(id)
+    pub(super) fn remove_waiter(&mut self, direction: Direction, id: WaiterId) -> Option<WakeRef> {
+        self.waiters(direction)?.remove(id)
+    }
+
+    fn waiters(&mut self, direction: Direction) -> Option<&mut Waiters> {
+        self.lines[direction as usize].as_mut().map(|line| &mut line.waiters)
+    }
+
+    #[inline]
+    fn has_waiters(&self) -> bool {
+        self.lines.iter().flatten().any(|line| !line.waiters.is_empty())
+    }
+
+    /// Takes in what an event says of a direction, and takes out the poller, if that wakes him.
+    #[inline]
+    fn mark(&mut self, direction: Direction, is_ready: bool, is_closed: bool) -> Option<WakeRef> {
+        let at = direction as usize;
+        self.is_closed[at] |= is_closed;
+        if !is_ready {
+            return None;
+        }
+        self.is_ready[at] = true;
+        self.events[at] = self.events[at].wrapping_add(1);
+        self.pollers[at].take().map(WakeRef::from_waker)
     }
 }
 
@@ -140,29 +152,23 @@ impl Readied {
         }
     }
 
-    /// Marks both directions of a source and takes out who waited: those who wait to read come first.
+    /// Marks both directions of a source. Takes out the pollers whom that wakes, and tells whether there are
+    /// waiters besides.
     #[inline]
-    pub(super) fn mark(self, source: &mut Source) -> [Woken; 2] {
-        [
-            source.read.mark(self.read, self.read_closed),
-            source.write.mark(self.write, self.write_closed),
-        ]
+    pub(super) fn mark(self, source: &mut Source) -> ([Option<WakeRef>; 2], bool) {
+        let pollers = [
+            source.mark(Direction::Read, self.read, self.read_closed),
+            source.mark(Direction::Write, self.write, self.write_closed),
+        ];
+        (pollers, source.has_waiters())
     }
-}
 
-/// Those of one direction that an event wakes.
-#[derive(Debug, Default)]
-pub(super) struct Woken {
-    poller: Option<WakeRef>,
-    waiters: Taken,
-}
-
-impl Woken {
-    #[inline]
-    pub(super) fn for_each(self, wake: &mut impl FnMut(WakeRef)) {
-        if let Some(poller) = self.poller {
-            wake(poller);
-        }
-        self.waiters.for_each(wake);
+    /// Takes out the waiters whom that wakes: those who wait to read, and those who wait to write.
+    pub(super) fn take_waiters(self, source: &mut Source) -> [Waiters; 2] {
+        [(Direction::Read, self.read), (Direction::Write, self.write)].map(
+            |(direction, is_ready)| {
+                source.waiters(direction).filter(|_| is_ready).map(mem::take).unwrap_or_default()
+            },
+        )
     }
 }

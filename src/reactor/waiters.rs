@@ -11,58 +11,50 @@ pub(crate) struct WaiterId(pub(super) u32);
 /// A waiter and what wakes it.
 type Waiter = (WaiterId, WakeRef);
 
-/// The waiters. Boxed to be small, as most sources never have one; and the list of a source that had one is kept, so that
-/// waiting again takes no allocation.
+/// The waiters. Most often there is one, which takes no allocation.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
+    first: Option<Waiter>,
+    /// Those who came later; never empty. Boxed to be small: idle sources have the field too.
     #[allow(clippy::box_collection)]
-    list: Option<Box<Vec<Waiter>>>,
+    others: Option<Box<Vec<Waiter>>>,
 }
 
 impl Waiters {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.list.as_ref().is_none_or(|list| list.is_empty())
+        self.first.is_none() && self.others.is_none()
     }
 
     pub(super) fn push(&mut self, id: WaiterId, waker: WakeRef) {
-        self.list.get_or_insert_default().push((id, waker));
+        match &mut self.others {
+            // At their end, also if the first one has left.
+            Some(others) => others.push((id, waker)),
+            None if self.first.is_none() => self.first = Some((id, waker)),
+            others => *others = Some(Box::new(vec![(id, waker)])),
+        }
     }
 
     /// Gives what the waiter had, or `None` if it was woken.
     pub(super) fn swap(&mut self, id: WaiterId, waker: WakeRef) -> Option<WakeRef> {
-        let (_, kept) = self.list.as_mut()?.iter_mut().find(|(waiter, _)| *waiter == id)?;
+        let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
+        let (_, kept) = self.first.iter_mut().chain(others).find(|(waiter, _)| *waiter == id)?;
         Some(mem::replace(kept, waker))
     }
 
     pub(super) fn remove(&mut self, id: WaiterId) -> Option<WakeRef> {
-        let list = self.list.as_mut()?;
-        let index = list.iter().position(|(waiter, _)| *waiter == id)?;
-        Some(list.remove(index).1)
-    }
-
-    /// Takes all out.
-    #[inline]
-    #[must_use = "who was taken out must be woken"]
-    pub(super) fn take(&mut self) -> Taken {
-        match &mut self.list {
-            None => Taken::default(),
-            // Most often there is one, and then the list stays.
-            Some(list) if list.len() <= 1 => Taken { first: list.pop(), others: None },
-            list => Taken { first: None, others: list.take() },
+        if let Some((_, waker)) = self.first.take_if(|(waiter, _)| *waiter == id) {
+            return Some(waker);
         }
+        let others = self.others.as_mut()?;
+        let index = others.iter().position(|(waiter, _)| *waiter == id)?;
+        let (_, waker) = others.remove(index);
+        if others.is_empty() {
+            self.others = None;
+        }
+        Some(waker)
     }
-}
 
-/// Waiters that were taken out: `first`, then the others.
-#[derive(Debug, Default)]
-pub(super) struct Taken {
-    first: Option<Waiter>,
-    #[allow(clippy::box_collection)]
-    others: Option<Box<Vec<Waiter>>>,
-}
-
-impl Taken {
     /// Wakes all, in the order they came.
     #[inline]
     pub(super) fn for_each(self, wake: &mut impl FnMut(WakeRef)) {
@@ -123,8 +115,7 @@ mod tests {
             waiters.push(WaiterId(4), WakeRef::new(&waker(9)));
             assert!(waiters.swap(WaiterId(4), WakeRef::new(&waker(4))).is_some());
             let mut wakers = Vec::new();
-            waiters.take().for_each(&mut |waker| wakers.push(waker));
-            assert!(waiters.is_empty());
+            waiters.for_each(&mut |waker| wakers.push(waker));
             wakers.into_iter().for_each(|waker| assert!(waker.wake().is_ok()));
             assert_eq!(log[1].load(Ordering::Relaxed), expected, "{leave:?} left");
             assert_eq!(log[0].load(Ordering::Relaxed) as usize, 4 - leave.len());

@@ -9,9 +9,11 @@ use std::task::{Context, Poll};
 
 use super::wait_list::{Key, WaitList};
 
-/// Lets a number of tasks wait for one another: when the last of them comes, all go on, and the barrier begins anew.
+/// Lets a number of tasks wait for one another: when the last of them comes, all go on, and the barrier
+/// begins anew.
 ///
-/// Those who are released have their results in hand, so who comes next, before they ran, belongs to the next round.
+/// Those who are released have their results in hand, so who comes next, before they ran, belongs to the next
+/// round.
 ///
 /// # Examples
 ///
@@ -52,7 +54,8 @@ impl Barrier {
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost: it no longer counts as having come. If all had come already, the others go on all the same.
+    /// Nothing is lost: it no longer counts as having come. If all had come already, the others go on all the
+    /// same.
     ///
     /// # Errors
     ///
@@ -67,8 +70,8 @@ impl Barrier {
         self.send_away();
     }
 
-    /// Breaks the barrier: those who wait, and all who come, get an error, until [`reset`](Self::reset). For when
-    /// one of the parties cannot come.
+    /// Breaks the barrier: those who wait, and all who come, get an error, until [`reset`](Self::reset). For
+    /// when one of the parties cannot come.
     pub fn abort(&self) {
         self.is_broken.set(true);
         self.send_away();

@@ -13,12 +13,12 @@ use crate::executor::wake::WakeRef;
 /// Lets tasks that hold a [`Mutex`](super::Mutex) wait until its value changed.
 ///
 /// [`wait`](Self::wait) unlocks, waits for a notification and locks again. Others may have had the lock in
-/// between, and a notification may have been meant for one who gave up, so what is waited for must be looked at anew:
-/// [`wait_while`](Self::wait_while) does that. Those who notify need not hold the lock. Several conditions may belong
-/// to one mutex, and a condition to several.
+/// between, and a notification may have been meant for one who gave up, so what is waited for must be looked
+/// at anew: [`wait_while`](Self::wait_while) does that. Those who notify need not hold the lock. Several
+/// conditions may belong to one mutex, and a condition to several.
 ///
-/// Where nothing is awaited while the lock is held, an [`Event`](super::Event) or a [`Notify`](super::Notify) beside a
-/// `RefCell` does the same with less.
+/// Where nothing is awaited while the lock is held, an [`Event`](super::Event) or a [`Notify`](super::Notify)
+/// beside a `RefCell` does the same with less.
 ///
 /// # Examples
 ///
@@ -55,13 +55,13 @@ impl Condition {
         Self { waiters: WaitList::new() }
     }
 
-    /// Unlocks, waits until it is notified, and locks again. Those who wait are notified in the order in which
-    /// they came, and queue for the lock like all others.
+    /// Unlocks, waits until it is notified, and locks again. Those who wait are notified in the order in
+    /// which they came, and queue for the lock like all others.
     ///
     /// # Cancel safety
     ///
-    /// The place in the queue is lost, and the lock is: a drop while waiting leaves the mutex unlocked, or with those who
-    /// have it. A notification that came before the drop goes to the next who waits.
+    /// The place in the queue is lost, and the lock is: a drop while waiting leaves the mutex unlocked, or
+    /// with those who have it. A notification that came before the drop goes to the next who waits.
     #[doc(alias = "wait_for")]
     pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = MutexGuard::mutex(&guard);
@@ -71,8 +71,8 @@ impl Condition {
         guard
     }
 
-    /// Waits as long as `is_so` says of the value, and gives the lock back. Does not wait, nor unlock, if it says no
-    /// at once.
+    /// Waits as long as `is_so` says of the value, and gives the lock back. Does not wait, nor unlock, if it
+    /// says no at once.
     ///
     /// # Cancel safety
     ///

@@ -10,8 +10,8 @@ use super::wait_list::{Key, WaitList};
 
 /// A flag that is set or not. Tasks wait until it is set, all together.
 ///
-/// Setting releases all who wait at that moment, in the order in which they came, even if the flag is cleared before
-/// they run.
+/// Setting releases all who wait at that moment, in the order in which they came, even if the flag is cleared
+/// before they run.
 ///
 /// # Examples
 ///

@@ -39,7 +39,8 @@ impl Latch {
         Self { count: Cell::new(count), is_open }
     }
 
-    /// Counts one down. The last count releases all who wait, in the order in which they came; more do nothing.
+    /// Counts one down. The last count releases all who wait, in the order in which they came; more do
+    /// nothing.
     pub fn count_down(&self) {
         self.count_down_by(1);
     }

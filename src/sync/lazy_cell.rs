@@ -10,8 +10,8 @@ use super::OnceCell;
 
 /// A value, and the future that makes it when it is first asked for.
 ///
-/// Whoever asks first polls the future. If that one is dropped, the next goes on where it stopped: nothing is begun
-/// anew. (In an [`OnceCell`] each has an initialiser of its own.)
+/// Whoever asks first polls the future. If that one is dropped, the next goes on where it stopped: nothing is
+/// begun anew. (In an [`OnceCell`] each has an initialiser of its own.)
 ///
 /// The second parameter is the future's type; as it stands, a boxed one, which can be named.
 ///

@@ -2,17 +2,20 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::mem;
 use std::task::Context;
 
 use super::wait_list::wake;
-use crate::executor::wake::WakeRef;
+use crate::executor::wake::{Slot, WakeRef};
 
-/// Holds the waker of who waits. Needs no list, and hands over nothing: who is woken looks for itself, and nobody
-/// can be ahead of it.
+/// Holds the waker of who waits. Needs no list, and hands over nothing: who is woken looks for itself, and
+/// nobody can be ahead of it.
 ///
 /// A future that is dropped leaves its waker behind. At worst it wakes a task that waits no longer, once.
 #[derive(Default)]
 pub(super) struct LoneWaiter {
+    /// Whether there is a waker: a byte to look at, where the waker is three words to move.
+    waits: Cell<bool>,
     waker: Cell<Option<WakeRef>>,
 }
 
@@ -22,10 +25,22 @@ impl LoneWaiter {
     /// That may run foreign code: whoever found nothing before looks again afterwards.
     #[inline]
     pub(super) fn register(&self, cx: &Context<'_>) {
-        match self.waker.take() {
-            Some(own) if own.will_wake(cx.waker()) => self.waker.set(Some(own)),
+        match Slot::of(cx.waker()) {
+            Some(slot) if !self.waits.get() => {
+                self.waits.set(true);
+                // There was none. Said so, the compiler need not drop it.
+                mem::forget(self.waker.replace(Some(WakeRef::Slot(slot))));
+            }
+            _ => self.register_another(cx),
+        }
+    }
+
+    #[cold]
+    fn register_another(&self, cx: &Context<'_>) {
+        match self.take() {
+            Some(own) if own.will_wake(cx.waker()) => drop(self.put(own)),
             old => {
-                let replaced = self.waker.replace(Some(WakeRef::new(cx.waker())));
+                let replaced = self.put(WakeRef::new(cx.waker()));
                 drop((old, replaced));
             }
         }
@@ -34,17 +49,33 @@ impl LoneWaiter {
     /// Wakes who waits, if anybody does: foreign code.
     #[inline]
     pub(super) fn wake(&self) {
-        if let Some(waker) = self.waker.take() {
+        if self.waits.get() {
+            self.wake_waiting();
+        }
+    }
+
+    #[inline(never)]
+    fn wake_waiting(&self) {
+        if let Some(waker) = self.take() {
             wake(waker);
         }
+    }
+
+    /// Takes the waker out. Its drop is foreign code.
+    #[inline]
+    pub(super) fn take(&self) -> Option<WakeRef> {
+        if self.waits.replace(false) { self.waker.take() } else { None }
+    }
+
+    /// Gives back what was there.
+    fn put(&self, waker: WakeRef) -> Option<WakeRef> {
+        self.waits.set(true);
+        self.waker.replace(Some(waker))
     }
 }
 
 impl fmt::Debug for LoneWaiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waker = self.waker.take();
-        let waits = waker.is_some();
-        self.waker.set(waker);
-        f.debug_struct("LoneWaiter").field("waits", &waits).finish()
+        f.debug_struct("LoneWaiter").field("waits", &self.waits.get()).finish()
     }
 }

@@ -1,18 +1,21 @@
 //! Locks, signals, queues and channels, for the tasks of one thread.
 //!
-//! One thread means that no two tasks do anything at the same moment: between two awaits a task has everything for itself,
-//! and a `RefCell` or a `Cell` is all that it needs. What is here is for what lasts *across* awaits. Inside there are no
-//! atomics, no locks and no poisoning, so what need not wait costs a few plain instructions.
+//! One thread means that no two tasks do anything at the same moment: between two awaits a task has
+//! everything for itself, and a `RefCell` or a `Cell` is all that it needs. What is here is for what lasts
+//! *across* awaits. Inside there are no atomics, no locks and no poisoning, so what need not wait costs a few
+//! plain instructions.
 //!
-//! All of it works on any executor ([`RateLimiter`] alone needs an event loop, for its clock), and keeps these promises (what is for other threads, in [`remote`], has locks inside):
+//! All of it works on any executor ([`RateLimiter`] alone needs an event loop, for its clock), and keeps
+//! these promises (what is for other threads, in [`remote`], has locks inside):
 //!
-//! * **First in, first out.** Waiters are served in the order in which they first waited, and nobody overtakes them, neither
-//!   by `try_` methods nor by asking for less.
-//! * **Handed over.** Who is served *has* what it waited for (the lock, the permits, the turn) before it runs.
-//! * **Nothing is lost by a drop.** A waiter may be dropped at any time. What it was handed and did not use goes to
-//!   the next.
-//! * **Wakers may do what they like.** They are called when all is in order: one that calls back is served, and the panic
-//!   of one goes to whoever woke it, after all others were woken.
+//! * **First in, first out.** Waiters are served in the order in which they first waited, and nobody
+//!   overtakes them, neither by `try_` methods nor by asking for less.
+//! * **Handed over.** Who is served *has* what it waited for (the lock, the permits, the turn) before it
+//!   runs.
+//! * **Nothing is lost by a drop.** A waiter may be dropped at any time. What it was handed and did not use
+//!   goes to the next.
+//! * **Wakers may do what they like.** They are called when all is in order: one that calls back is served,
+//!   and the panic of one goes to whoever woke it, after all others were woken.
 //! * **No herd.** Handing out one thing wakes one task.
 //! * **Nothing is allocated to wait,** once as many waited before; nor to be idle.
 //!

@@ -10,9 +10,10 @@ use super::wait_list::{Key, Removed, WaitList, wake};
 
 /// Tells tasks that something changed, without saying what.
 ///
-/// [`notify_one`](Self::notify_one) releases who waits longest, and is kept for the next to come if nobody waits:
-/// one such permit is kept, however often it is called. [`notify_waiters`](Self::notify_waiters) releases all whose
-/// [`notified`](Self::notified) was called before, and keeps nothing. The semantics are those of tokio's `Notify`.
+/// [`notify_one`](Self::notify_one) releases who waits longest, and is kept for the next to come if nobody
+/// waits: one such permit is kept, however often it is called. [`notify_waiters`](Self::notify_waiters)
+/// releases all whose [`notified`](Self::notified) was called before, and keeps nothing. The semantics are
+/// those of tokio's `Notify`.
 ///
 /// # Examples
 ///
@@ -86,7 +87,8 @@ impl Notify {
     ///
     /// # Cancel safety
     ///
-    /// The place in the queue is lost, nothing else. What it was given by `notify_one` goes to the next, or is kept.
+    /// The place in the queue is lost, nothing else. What it was given by `notify_one` goes to the next, or
+    /// is kept.
     #[inline]
     pub fn notified(&self) -> Notified<'_> {
         Notified { notify: self, key: None, is_done: false, round: self.rounds.get() }
@@ -113,8 +115,8 @@ pub struct Notified<'a> {
 }
 
 impl Notified<'_> {
-    /// Joins the queue without being polled, so that a [`Notify::notify_one`] from now on may be for this one.
-    /// Returns whether it was notified already.
+    /// Joins the queue without being polled, so that a [`Notify::notify_one`] from now on may be for this
+    /// one. Returns whether it was notified already.
     ///
     /// # Examples
     ///

@@ -2,13 +2,13 @@
 
 use std::cell::{self, Cell};
 use std::convert::Infallible;
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::error::gives_back;
 use super::wait_list::{Key, Removed, WaitList, wake};
 
 /// A cell that is written once; its value may take some awaiting to make.
@@ -87,7 +87,8 @@ impl<T> OnceCell<T> {
     ///
     /// # Cancel safety
     ///
-    /// What `init` did so far is lost, if it ran; the next who waits begins with its own. Who only waited loses nothing.
+    /// What `init` did so far is lost, if it ran; the next who waits begins with its own. Who only waited
+    /// loses nothing.
     pub async fn get_or_init(&self, init: impl AsyncFnOnce() -> T) -> &T {
         let result = self.get_or_try_init(async || Ok::<T, Infallible>(init().await)).await;
         match result {
@@ -213,20 +214,7 @@ impl<T> Drop for Queue<'_, T> {
     }
 }
 
-/// There was a value already, or somebody makes one. Gives back the one that was to be set.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SetError<T>(pub T);
-
-impl<T> fmt::Debug for SetError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SetError").finish_non_exhaustive()
-    }
+gives_back! {
+    /// There was a value already, or somebody makes one. Gives back the one that was to be set.
+    SetError, "the cell has a value, or somebody makes one"
 }
-
-impl<T> fmt::Display for SetError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the cell has a value, or somebody makes one")
-    }
-}
-
-impl<T> Error for SetError<T> {}

@@ -1,11 +1,11 @@
 //! The places of something that holds a limited number of values.
 //!
-//! How many values there are is known to whoever keeps them, and is given to each call as `held`. A place is *free*
-//! if it is neither held nor reserved. What becomes free is handed to those who wait, first come, first served, as
-//! a reservation.
+//! How many values there are is known to whoever keeps them, and is given to each call as `held`. A place is
+//! *free* if it is neither held nor reserved. What becomes free is handed to those who wait, first come,
+//! first served, as a reservation.
 //!
-//! That a value may come at once is one comparison, with `room`, which is brought up to date after whatever changes
-//! what it stands for.
+//! That a value may come at once is one comparison, with `room`, which is brought up to date after whatever
+//! changes what it stands for.
 
 use std::cell::Cell;
 use std::fmt;
@@ -16,8 +16,8 @@ use super::wait_list::{Key, Removed, WaitList, Wakes};
 /// See the [module](self).
 pub(super) struct Places {
     capacity: usize,
-    /// With so many values held or more, none may come without a reservation. Zero if places are closed, or somebody
-    /// waits; else the capacity, less what is reserved.
+    /// With so many values held or more, none may come without a reservation. Zero if places are closed, or
+    /// somebody waits; else the capacity, less what is reserved.
     room: Cell<usize>,
     /// Handed out, but no value is there yet.
     reserved: Cell<usize>,
@@ -131,8 +131,8 @@ impl Places {
     }
 
     /// Takes a waiting future out that is dropped, and says how many reservations it gives up, for
-    /// [`unreserve`](Self::unreserve) and [`serve`](Self::serve): none if it was not served, but it may have been in
-    /// the way of those behind it.
+    /// [`unreserve`](Self::unreserve) and [`serve`](Self::serve): none if it was not served, but it may have
+    /// been in the way of those behind it.
     pub(super) fn leave(&self, key: &mut Option<Key>, count: usize) -> usize {
         match self.waiting.remove(key) {
             Removed::Served(Ok(())) => count,
@@ -140,8 +140,8 @@ impl Places {
         }
     }
 
-    /// Hands free places to those who wait, as long as they suffice for who is first. Foreign code runs between two,
-    /// so the number of values is asked for each time.
+    /// Hands free places to those who wait, as long as they suffice for who is first. Foreign code runs
+    /// between two, so the number of values is asked for each time.
     pub(super) fn serve(&self, held: impl Fn() -> usize) {
         let mut wakes = Wakes::new();
         loop {

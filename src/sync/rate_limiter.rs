@@ -8,14 +8,15 @@ use crate::time;
 
 /// Lets through so many in a time, with bursts up to a limit: a token bucket.
 ///
-/// The bucket begins full. Tokens come back evenly, one every `period / rate`. Fair: who waits longest is next, and a request
-/// for many is not overtaken. One that wants more than the bucket holds waits until they have all come.
+/// The bucket begins full. Tokens come back evenly, one every `period / rate`. Fair: who waits longest is
+/// next, and a request for many is not overtaken. One that wants more than the bucket holds waits until they
+/// have all come.
 ///
 /// Unlike the rest of this module it needs a clock: waiting works only on an event loop of this crate
 /// ([`time::sleep_until`]). So tests with a virtual clock are exact.
 ///
-/// The algorithm is the generic cell rate algorithm (ITU-T I.371): all that is kept is when the bucket will be
-/// full again.
+/// The algorithm is the generic cell rate algorithm (ITU-T I.371): all that is kept is when the bucket will
+/// be full again.
 ///
 /// # Examples
 ///
@@ -60,7 +61,7 @@ impl RateLimiter {
     ///
     /// If it is zero.
     #[track_caller]
-    pub const fn with_burst(mut self, burst: u32) -> Self {
+    pub fn with_burst(mut self, burst: u32) -> Self {
         assert!(burst > 0, "a bucket holds one token at least");
         self.burst = burst;
         self

@@ -62,8 +62,8 @@ impl WaitGroup {
         self.shared.tokens.get()
     }
 
-    /// Waits until there is no token; not at all if there is none. Who waits when the last goes is released, even
-    /// if there are new ones before it runs.
+    /// Waits until there is no token; not at all if there is none. Who waits when the last goes is released,
+    /// even if there are new ones before it runs.
     ///
     /// # Cancel safety
     ///

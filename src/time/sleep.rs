@@ -111,6 +111,13 @@ impl Sleep {
         Self::new(core, deadline, is_short)
     }
 
+    /// `limit` nanoseconds after `begin`, in nanoseconds since the clock's epoch.
+    #[inline]
+    pub(super) fn since(core: &Core, begin: u64, limit: u64) -> Self {
+        let is_short = limit < clock::saturating_nanos(SHORT);
+        Self::new(core, begin.saturating_add(limit), is_short)
+    }
+
     /// `deadline` in nanoseconds since the clock's epoch.
     pub(crate) fn until_nanos(core: &Core, deadline: u64) -> Self {
         Self::new(core, deadline, false)

@@ -11,13 +11,17 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 use super::{Sleep, deadline};
-use crate::event_loop::context;
+use crate::event_loop::{clock, context};
 
 /// Bounds how long `future` may take.
 ///
 /// The future is polled before the deadline is looked at: a value that is there wins. With a limit of zero,
 /// or a deadline that is past, the future is polled once. What runs inside sees the tightest deadline it is under
 /// through [`deadline`](super::deadline()).
+///
+/// The time begins when this is first polled, not when it is made: at the end of that poll, or when the future asks for
+/// its deadline in it. So a future that is ready at once costs no look at the clock. Use [`timeout_at`] to count from
+/// elsewhere.
 ///
 /// # Errors
 ///
@@ -47,8 +51,10 @@ use crate::event_loop::context;
 #[track_caller]
 #[inline]
 pub fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Timeout<F::IntoFuture> {
-    let sleep = context::with("time::timeout", |core| Sleep::after(core, limit));
-    Timeout { future: future.into_future(), sleep }
+    // Only to be loud here if there is none.
+    context::with("time::timeout", |_| ());
+    let term = Term::Limit(clock::saturating_nanos(limit));
+    Timeout { future: future.into_future(), term }
 }
 
 /// Bounds until when `future` may take, as [`timeout`] does.
@@ -63,7 +69,7 @@ pub fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Timeout<F::IntoFutu
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     let sleep = context::with("time::timeout_at", |core| Sleep::until(core, deadline));
-    Timeout { future: future.into_future(), sleep }
+    Timeout { future: future.into_future(), term: Term::Until(sleep) }
 }
 
 pin_project! {
@@ -73,14 +79,33 @@ pin_project! {
     pub struct Timeout<F> {
         #[pin]
         future: F,
-        sleep: Sleep,
+        term: Term,
     }
 }
 
+#[derive(Debug)]
+enum Term {
+    /// The time has not begun. In nanoseconds.
+    Limit(u64),
+    Until(Sleep),
+}
+
 impl<F> Timeout<F> {
-    /// Returns when the time is up.
+    /// Returns when the time is up; if it has not begun, when it would be up if it began now.
+    ///
+    /// # Panics
+    ///
+    /// If the time has not begun, and no loop runs on this thread.
+    #[doc(alias = "when")]
+    #[track_caller]
     pub fn deadline(&self) -> Instant {
-        self.sleep.deadline()
+        match &self.term {
+            Term::Until(sleep) => sleep.deadline(),
+            Term::Limit(limit) => {
+                let now = context::with("Timeout::deadline", |core| core.read_clock());
+                clock::instant_at(now.saturating_add(*limit))
+            }
+        }
     }
 
     /// Returns the future.
@@ -105,15 +130,41 @@ impl<F: Future> Future for Timeout<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let polled = {
-            let _under = deadline::tighten(this.sleep.nanos());
-            this.future.poll(cx)
+        let sleep = match this.term {
+            Term::Until(sleep) => {
+                let under = deadline::tighten(sleep.nanos());
+                if let Poll::Ready(output) = this.future.poll(cx) {
+                    return Poll::Ready(Ok(output));
+                }
+                drop(under);
+                sleep
+            }
+            Term::Limit(limit) => {
+                let under = deadline::limit(*limit);
+                if let Poll::Ready(output) = this.future.poll(cx) {
+                    return Poll::Ready(Ok(output));
+                }
+                let begun = under.begun();
+                drop(under);
+                *this.term = Term::Until(begin(*limit, begun));
+                let Term::Until(sleep) = this.term else { unreachable!("it was put there") };
+                sleep
+            }
         };
-        if let Poll::Ready(output) = polled {
-            return Poll::Ready(Ok(output));
-        }
-        this.sleep.poll_elapsed(cx).map(|()| Err(Elapsed { deadline: this.sleep.deadline() }))
+        sleep.poll_elapsed(cx).map(|()| Err(Elapsed { deadline: sleep.deadline() }))
     }
+}
+
+/// The time of a limit begins, or has begun in the first poll.
+fn begin(limit: u64, begun: Option<u64>) -> Sleep {
+    context::with("a `Timeout`", |core| {
+        let begin = begun.unwrap_or_else(|| {
+            let now = core.read_clock();
+            deadline::begin(now);
+            now
+        });
+        Sleep::since(core, begin, limit)
+    })
 }
 
 /// The time was up. Converts into an [`io::Error`] of kind [`TimedOut`](io::ErrorKind::TimedOut).
@@ -141,5 +192,31 @@ impl Error for Elapsed {}
 impl From<Elapsed> for io::Error {
     fn from(elapsed: Elapsed) -> Self {
         Self::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+    use crate::{run, yield_now};
+
+    #[test]
+    fn what_is_ready_at_once_costs_no_look_at_the_clock() {
+        run(async {
+            let last_look = || context::with("a test", |core| core.executor.now());
+            yield_now().await;
+            let before = last_look();
+            let begin = Instant::now();
+            while begin.elapsed().is_zero() {}
+            assert_eq!(timeout(Duration::from_secs(1), ready(1)).await, Ok(1));
+            assert_eq!(last_look(), before);
+            // What is not, does.
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            let mut waiting = timeout(Duration::from_secs(1), std::future::pending::<()>());
+            assert!(Pin::new(&mut waiting).poll(&mut cx).is_pending());
+            assert!(last_look() > before);
+        });
     }
 }

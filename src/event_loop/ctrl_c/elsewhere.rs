@@ -3,16 +3,15 @@
 use std::io;
 use std::process;
 
-/// A source of ctrl-c.
-pub(super) struct CtrlC;
+use super::core::Core;
 
-/// Begins to listen.
-pub(super) fn listen() -> io::Result<CtrlC> {
-    Ok(CtrlC)
+/// Lets ctrl-c interrupt the loop, to the loop's end.
+pub(super) fn serve_in(_: &Core) -> io::Result<()> {
+    Ok(())
 }
 
-/// Interrupts the loop whenever ctrl-c comes.
-pub(super) async fn serve(_: CtrlC) {}
+/// The next ctrl-c interrupts, and only the one after it ends the process.
+pub(super) fn arm_anew() {}
 
 /// Ends the process as ctrl-c does by default.
 pub(super) fn exit() -> ! {

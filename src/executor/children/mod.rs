@@ -41,7 +41,7 @@ use super::wake::{Kin, Slot, Woken};
 
 /// So many children are polled before the parent gives way, however often it says `Ready` meanwhile (as a stream
 /// does).
-const BATCH: usize = 128;
+const BATCH: u32 = 128;
 
 /// Which children of a future to poll, and with which wakers.
 #[derive(Debug)]
@@ -51,14 +51,15 @@ pub(crate) struct Children {
     len: u32,
     /// Children from here to `len` have no waker of this route yet, and are ready before those in its queue.
     fresh: u32,
-    /// Indices that may be given out again.
-    vacant: Vec<u32>,
-    /// How many children may still be polled before the parent gives way.
-    budget: usize,
+    /// How many children may be polled after this round before the parent gives way.
+    budget: u32,
     /// How many children may still be polled in this round.
-    left: usize,
+    left: u32,
     /// The round does not go through all that was ready when it began.
     is_cut: bool,
+    /// Indices that may be given out again. Most parents have no use for it, and it would make them larger.
+    #[allow(clippy::box_collection, reason = "it is for the size")]
+    vacant: Option<Box<Vec<u32>>>,
 }
 
 /// How wakes find the parent.
@@ -67,7 +68,8 @@ enum Route {
     /// Not yet: the parent was not polled.
     Unknown,
     Slots(Kin),
-    Shared(Shared),
+    /// Boxed, so that the others are small.
+    Shared(Box<Shared>),
 }
 
 impl Children {
@@ -82,10 +84,10 @@ impl Children {
             route: Route::Unknown,
             len,
             fresh: 0,
-            vacant: Vec::new(),
             budget: BATCH,
             left: 0,
             is_cut: false,
+            vacant: None,
         }
     }
 
@@ -97,99 +99,119 @@ impl Children {
     /// Begins a poll of the parent: from now on a child's wake wakes `cx`.
     #[inline]
     pub(crate) fn begin(&mut self, cx: &Context<'_>) {
-        let queued = match &self.route {
-            Route::Slots(kin) => Slot::of(cx.waker()).and_then(|parent| kin.set_parent(parent)),
-            Route::Shared(shared) => Some(shared.set_parent(cx.waker())),
-            Route::Unknown => None,
+        let queued = match (&self.route, Slot::of(cx.waker())) {
+            (Route::Slots(kin), Some(parent)) => kin.set_parent(parent),
+            _ => None,
         };
-        let queued = queued.unwrap_or_else(|| {
-            self.choose_route(cx);
-            0
-        });
+        let queued = queued.unwrap_or_else(|| self.find_route(cx));
         let ready = queued + (self.len - self.fresh) as usize;
-        self.left = ready.min(self.budget);
-        self.is_cut = ready > self.left;
+        // With what the last round left over.
+        let budget = self.budget + self.left;
+        self.is_cut = ready > budget as usize;
+        self.left = if self.is_cut { budget } else { ready as u32 };
+        self.budget = budget - self.left;
     }
 
-    /// Finds a route, and has all children polled, to get its wakers.
-    fn choose_route(&mut self, cx: &Context<'_>) {
+    /// Finds the route that the parent's waker asks for, and gives how many children are in its queue. If it is a new
+    /// one, all children will be polled, to get its wakers.
+    #[inline(never)]
+    fn find_route(&mut self, cx: &Context<'_>) -> usize {
+        if let Route::Shared(shared) = &self.route {
+            return shared.set_parent(cx.waker());
+        }
         self.leave_route();
         self.route = match Slot::of(cx.waker()).and_then(Kin::found) {
             Some(kin) => Route::Slots(kin),
-            None => Route::Shared(Shared::new(cx.waker())),
+            None => Route::Shared(Box::new(Shared::new(cx.waker()))),
         };
+        0
     }
 
     fn leave_route(&mut self) {
-        self.fresh = 0;
         if let Route::Slots(kin) = std::mem::replace(&mut self.route, Route::Unknown) {
-            kin.dissolve();
+            kin.dissolve(self.fresh);
         }
+        self.fresh = 0;
     }
 
     /// The next child to poll in this round, first woken first, and its waker.
     ///
     /// After the last one, wakes `cx` if there are more: the parent gives way and goes on in its next turn.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self, cx: &Context<'_>) -> Option<(usize, ChildWaker)> {
         loop {
             if self.left == 0 {
-                self.budget = BATCH;
-                if std::mem::take(&mut self.is_cut) {
-                    cx.waker().wake_by_ref();
-                }
+                self.end_round(cx);
                 return None;
             }
             self.left -= 1;
-            self.budget -= 1;
-            let next = if self.fresh < self.len {
-                self.fresh += 1;
-                self.start(self.fresh - 1)
-            } else {
-                self.pop()
+            let Route::Slots(kin) = &self.route else {
+                return self.next_shared(cx);
             };
-            match next {
-                Some(Next::Poll(index, waker)) => return Some((index as usize, waker)),
-                Some(Next::Left(index)) => self.vacant.push(index),
-                Some(Next::Nobody) => self.left = 0,
-                None => {
-                    // The last loop of this thread went, in a child's poll. The next poll finds another route.
-                    self.leave_route();
-                    (self.left, self.is_cut) = (0, true);
+            let woken = if self.fresh < self.len {
+                let index = self.fresh;
+                self.fresh += 1;
+                kin.enroll(index, self.len).map(|slot| Woken::Child(index, slot))
+            } else {
+                kin.pop()
+            };
+            match woken {
+                Some(Woken::Child(index, slot)) => {
+                    return Some((index as usize, ChildWaker::Slot(slot.waker())));
                 }
+                Some(Woken::Left(index)) => index.into_iter().for_each(|index| self.vacate(index)),
+                Some(Woken::Nobody) => self.left = 0,
+                None => self.lose_route(),
             }
         }
     }
 
-    /// Gives a child its first waker of this route. `None`: the route is lost.
-    #[inline]
-    fn start(&mut self, index: u32) -> Option<Next> {
-        let waker = match &mut self.route {
-            Route::Slots(kin) => ChildWaker::Slot(kin.enroll(index)?.waker()),
-            Route::Shared(shared) => ChildWaker::Shared(shared.enroll(index)),
-            Route::Unknown => return None,
-        };
-        Some(Next::Poll(index, waker))
+    /// As [`next`](Self::next), where the route is not one of slots, and `left` says that somebody is.
+    #[inline(never)]
+    fn next_shared(&mut self, cx: &Context<'_>) -> Option<(usize, ChildWaker)> {
+        loop {
+            let Route::Shared(shared) = &mut self.route else { return None };
+            let popped = if self.fresh < self.len {
+                let index = self.fresh;
+                self.fresh += 1;
+                Some(Popped::Child(index, shared.enroll(index)))
+            } else {
+                shared.pop()
+            };
+            match popped {
+                Some(Popped::Child(index, waker)) => {
+                    return Some((index as usize, ChildWaker::Shared(waker)));
+                }
+                Some(Popped::Left(index)) => index.into_iter().for_each(|index| self.vacate(index)),
+                None => self.left = 0,
+            }
+            if self.left == 0 {
+                self.end_round(cx);
+                return None;
+            }
+            self.left -= 1;
+        }
     }
 
-    /// Takes the child that was woken first. `None`: the route is lost.
+    /// The round is over.
     #[inline]
-    fn pop(&self) -> Option<Next> {
-        Some(match &self.route {
-            Route::Slots(kin) => match kin.pop()? {
-                Some(Woken::Child(index, slot)) => {
-                    Next::Poll(index, ChildWaker::Slot(slot.waker()))
-                }
-                Some(Woken::Left(index)) => Next::Left(index),
-                None => Next::Nobody,
-            },
-            Route::Shared(shared) => match shared.pop() {
-                Some(Popped::Child(index, waker)) => Next::Poll(index, ChildWaker::Shared(waker)),
-                Some(Popped::Left(index)) => Next::Left(index),
-                None => Next::Nobody,
-            },
-            Route::Unknown => return None,
-        })
+    fn end_round(&mut self, cx: &Context<'_>) {
+        self.budget = BATCH;
+        if std::mem::take(&mut self.is_cut) {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// An index may be given out again.
+    fn vacate(&mut self, index: u32) {
+        self.vacant.get_or_insert_default().push(index);
+    }
+
+    /// The last loop of this thread went, in a child's poll. The next poll of the parent finds another route.
+    #[cold]
+    fn lose_route(&mut self) {
+        self.leave_route();
+        (self.left, self.is_cut) = (0, true);
     }
 
     /// Adds a child, to be polled after all that are ready now, and wakes the parent for that. The index is one that
@@ -199,7 +221,7 @@ impl Children {
     ///
     /// If there are 2³² children.
     pub(crate) fn insert(&mut self) -> usize {
-        let index = self.vacant.pop().unwrap_or_else(|| {
+        let index = self.vacant.as_mut().and_then(|vacant| vacant.pop()).unwrap_or_else(|| {
             self.len = self.len.checked_add(1).expect("a future has fewer than 2^32 children");
             self.len - 1
         });
@@ -219,7 +241,7 @@ impl Children {
     fn admit(&mut self, index: u32) {
         match &mut self.route {
             Route::Slots(kin) => {
-                if let Some(slot) = kin.enroll(index) {
+                if let Some(slot) = kin.enroll(index, self.len) {
                     slot.wake();
                 }
             }
@@ -231,46 +253,43 @@ impl Children {
     /// A child is over. Its wakes do nothing from now on, and its index is not given out again.
     #[inline]
     pub(crate) fn retire(&mut self, index: usize) {
-        self.dismiss(index);
+        self.dismiss(index, true);
     }
 
     /// A child is over. Its wakes do nothing from now on, and [`insert`](Self::insert) may give its index to
     /// another child.
     #[inline]
     pub(crate) fn remove(&mut self, index: usize) {
-        if !self.dismiss(index) {
-            self.vacant.push(index as u32);
+        if !self.dismiss(index, false) {
+            self.vacate(index as u32);
         }
     }
 
     /// True: the index may not be used again now.
     #[inline]
-    fn dismiss(&mut self, index: usize) -> bool {
+    fn dismiss(&mut self, index: usize, for_good: bool) -> bool {
         debug_assert!(index < self.len(), "child {index} of {}", self.len);
         let index = index as u32;
-        match &self.route {
+        if index >= self.fresh {
             // Not started: it comes out of `next` as such.
-            _ if index >= self.fresh => true,
+            return true;
+        }
+        match &self.route {
             // Lost: this index is not used again, which costs nothing.
-            Route::Slots(kin) => kin.dismiss(index).unwrap_or(true),
-            Route::Shared(shared) => shared.dismiss(index),
+            Route::Slots(kin) => kin.dismiss(index, for_good).unwrap_or(true),
+            Route::Shared(shared) => shared.dismiss(index, for_good),
             Route::Unknown => true,
         }
     }
 }
 
 impl Drop for Children {
+    #[inline]
     fn drop(&mut self) {
-        self.leave_route();
+        if let Route::Slots(kin) = &self.route {
+            kin.dissolve(self.fresh);
+        }
     }
-}
-
-/// What a route's queue has.
-enum Next {
-    Poll(u32, ChildWaker),
-    /// The index of a child that was over while it was queued.
-    Left(u32),
-    Nobody,
 }
 
 /// A child's waker.

@@ -22,7 +22,7 @@ struct Common {
 struct State {
     /// Who is woken when a child is; taken by the first that is.
     parent: Option<Waker>,
-    /// Children that were woken, first woken first: those marked `Queued` or `Leaving`.
+    /// Children that were woken, first woken first: those marked `Queued`, `Leaving` or `Retiring`.
     ready: VecDeque<u32>,
     /// By index.
     marks: Vec<Mark>,
@@ -35,8 +35,10 @@ enum Mark {
     Waiting,
     /// Nothing: it is in the queue.
     Queued,
-    /// Nothing: it is over, and still in the queue.
+    /// Nothing: it is over, and still in the queue. Its index may be used again.
     Leaving,
+    /// The same, and its index may not.
+    Retiring,
     /// Nothing: it is over.
     Deaf,
 }
@@ -45,8 +47,8 @@ enum Mark {
 #[derive(Debug)]
 pub(super) enum Popped {
     Child(u32, Waker),
-    /// The index of a child that is over.
-    Left(u32),
+    /// A child that is over, by its index if that may be used again.
+    Left(Option<u32>),
 }
 
 impl Shared {
@@ -94,20 +96,25 @@ impl Shared {
         let mut state = self.common.lock();
         let child = state.ready.pop_front()?;
         let mark = &mut state.marks[child as usize];
-        if *mark == Mark::Leaving {
+        if let Mark::Leaving | Mark::Retiring = *mark {
+            let left = (*mark == Mark::Leaving).then_some(child);
             *mark = Mark::Deaf;
-            return Some(Popped::Left(child));
+            return Some(Popped::Left(left));
         }
         *mark = Mark::Waiting;
         Some(Popped::Child(child, self.wakers[child as usize].clone()))
     }
 
     /// A child is over. True: it is still in the queue.
-    pub(super) fn dismiss(&self, child: u32) -> bool {
+    pub(super) fn dismiss(&self, child: u32, for_good: bool) -> bool {
         let mut state = self.common.lock();
         let mark = &mut state.marks[child as usize];
-        let is_queued = matches!(mark, Mark::Queued | Mark::Leaving);
-        *mark = if is_queued { Mark::Leaving } else { Mark::Deaf };
+        let is_queued = !matches!(mark, Mark::Waiting | Mark::Deaf);
+        *mark = match is_queued {
+            false => Mark::Deaf,
+            true if for_good => Mark::Retiring,
+            true => Mark::Leaving,
+        };
         is_queued
     }
 }

@@ -9,9 +9,11 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use super::{BATCH, Children, Route};
+use super::{Children, Route};
 use crate::executor::wake::Slot;
 use crate::{EventLoop, run, spawn, yield_now};
+
+const BATCH: usize = super::BATCH as usize;
 
 /// A sub-future.
 type Child = Pin<Box<dyn Future<Output = ()>>>;
@@ -360,4 +362,32 @@ impl MapPending for Poll<()> {
         assert!(self.is_pending());
         Poll::Ready(())
     }
+}
+
+#[test]
+fn an_index_that_was_retired_while_it_was_queued_is_not_used_again() {
+    let poll = |children: &mut Children, cx: &Context<'_>| {
+        children.begin(cx);
+        let mut polled = Vec::new();
+        while let Some((index, waker)) = children.next(cx) {
+            polled.push(index);
+            if polled == [0] {
+                waker.wake_by_ref();
+                children.retire(0);
+            }
+        }
+        polled
+    };
+    let check = |cx: &Context<'_>| {
+        let mut children = Children::new(2);
+        assert_eq!(poll(&mut children, cx), [0, 1]);
+        assert_eq!(poll(&mut children, cx), []);
+        children.remove(1);
+        assert_eq!([children.insert(), children.insert()], [1, 2]);
+    };
+    check(&Context::from_waker(Waker::noop()));
+    run(poll_fn(|cx| {
+        check(cx);
+        Poll::Ready(())
+    }));
 }

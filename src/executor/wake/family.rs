@@ -41,6 +41,8 @@ use super::sync::Plain;
 
 /// A family that is not in use keeps so many slots, leased: most parents have few children.
 const KEPT_SLOTS: usize = if cfg!(loom) { 1 } else { 16 };
+/// So many slots are leased at once, if there are so many children: that is cheaper than one by one, and short enough.
+const LEASED_AT_ONCE: u32 = if cfg!(loom) { 1 } else { 64 };
 /// A family that is not in use keeps room for so many.
 const KEPT_ROOM: usize = 1024;
 
@@ -63,7 +65,7 @@ struct Members {
     parent: Option<&'static Slot>,
     /// The children's slots, by index.
     slots: Vec<&'static Slot>,
-    /// Children that were woken, by index: those whose slots are `Queued` or `Leaving`, each once. It has room
+    /// Children that were woken, by index: those whose slots are `Queued`, `Leaving` or `Retiring`, each once. It has room
     /// for as many as there are slots.
     ready: ReadyQueue<u32>,
 }
@@ -171,14 +173,14 @@ impl Kin {
         self.with(|members| members.ready.len())
     }
 
-    /// Gives a child its slot, or the one it has. Wakes reach it from now on.
-    #[inline]
-    pub(crate) fn enroll(self, child: u32) -> Option<&'static Slot> {
+    /// Gives a child, one of `count`, its slot, or the one it has. Wakes reach it from now on.
+    #[inline(always)]
+    pub(crate) fn enroll(self, child: u32, count: u32) -> Option<&'static Slot> {
         self.with(|members| {
-            while members.slots.len() <= child as usize {
-                members.lease(self.family);
-            }
-            let slot = members.slots[child as usize];
+            let slot = match members.slots.get(child as usize) {
+                Some(slot) => slot,
+                None => members.lease(child, count, self.family),
+            };
             // SAFETY: this thread holds the home. What is queued stays so: it will come out of the queue.
             unsafe {
                 if slot.mark.get() == Mark::Deaf {
@@ -189,46 +191,52 @@ impl Kin {
         })
     }
 
-    /// Takes the child that was woken first out of the queue. `Some(None)`: there is none.
-    #[inline]
-    pub(crate) fn pop(self) -> Option<Option<Woken>> {
+    /// Takes the child that was woken first out of the queue.
+    #[inline(always)]
+    pub(crate) fn pop(self) -> Option<Woken> {
         self.with(|members| {
-            let child = members.ready.pop_front()?;
+            let Some(child) = members.ready.pop_front() else { return Woken::Nobody };
             let slot = members.slots[child as usize];
             // SAFETY: this thread holds the home.
-            unsafe {
-                if slot.mark.get() == Mark::Leaving {
-                    slot.mark.set(Mark::Deaf);
-                    return Some(Woken::Left(child));
-                }
-                slot.mark.set(Mark::Child);
+            let mark = unsafe { slot.mark.get() };
+            let is_over = matches!(mark, Mark::Leaving | Mark::Retiring);
+            // SAFETY: as above.
+            unsafe { slot.mark.set(if is_over { Mark::Deaf } else { Mark::Child }) };
+            if is_over {
+                return Woken::Left((mark == Mark::Leaving).then_some(child));
             }
-            Some(Woken::Child(child, slot))
+            Woken::Child(child, slot)
         })
     }
 
     /// A child is over: wakes of its slot do nothing. True: it is still in the queue, and its index may not be
-    /// given to another child before it came out.
+    /// given to another child before it came out; or never, if it goes `for_good`.
     #[inline]
-    pub(crate) fn dismiss(self, child: u32) -> Option<bool> {
+    pub(crate) fn dismiss(self, child: u32, for_good: bool) -> Option<bool> {
         self.with(|members| {
             let slot = members.slots.get(child as usize)?;
             // SAFETY: this thread holds the home.
             let mark = unsafe { slot.mark.get() };
-            let is_queued = matches!(mark, Mark::Queued | Mark::Leaving);
+            let is_queued = !matches!(mark, Mark::Child | Mark::Deaf);
+            let new = match is_queued {
+                false => Mark::Deaf,
+                true if for_good => Mark::Retiring,
+                true => Mark::Leaving,
+            };
             // SAFETY: as above.
-            unsafe { slot.mark.set(if is_queued { Mark::Leaving } else { Mark::Deaf }) };
+            unsafe { slot.mark.set(new) };
             Some(is_queued)
         })?
     }
 
-    /// The parent is gone, or has no use for slots: gives them back. From any thread, void or not.
-    pub(crate) fn dissolve(self) {
+    /// The parent is gone, or has no use for slots: gives them back, of which the first `enrolled` were used. From any
+    /// thread, void or not.
+    pub(crate) fn dissolve(self, enrolled: u32) {
         if !ptr::eq(self.family.home, current_home()) {
             // Its holder does it; if there is none any more, it is done already.
             return self.family.home.release_family(self);
         }
-        let is_valid = self.with(|members| members.clear(self.family.home)).is_some();
+        let is_valid = self.with(|members| members.clear(enrolled, self.family.home)).is_some();
         if is_valid {
             // SAFETY: this thread holds the home, as just checked.
             unsafe { self.family.home.local.with(|l| l.idle_families.push(self.family)) };
@@ -244,7 +252,7 @@ impl Kin {
             // Those not in use are so already.
             // SAFETY: as above.
             if unsafe { family.members.with(|members| members.parent.is_some()) } {
-                Self { family, generation }.dissolve();
+                Self { family, generation }.dissolve(u32::MAX);
             }
         }
     }
@@ -255,36 +263,47 @@ impl Kin {
 pub(crate) enum Woken {
     /// A child that was woken.
     Child(u32, &'static Slot),
-    /// The index of a child that is over.
-    Left(u32),
+    /// A child that is over, by its index if that may be used again.
+    Left(Option<u32>),
+    /// The queue is empty.
+    Nobody,
 }
 
 impl Members {
-    /// Leases a slot for the next index.
-    #[inline]
-    fn lease(&mut self, family: &'static Family) {
-        let child = u32::try_from(self.slots.len()).expect("`enroll` was given a larger one");
-        let home = family.home;
+    /// Leases slots for the indices up to `child`, and for those after it that `count` children will ask for, up to a
+    /// chunk. Gives that of `child`.
+    #[cold]
+    fn lease(&mut self, child: u32, count: u32, family: &'static Family) -> &'static Slot {
+        let chunk = (self.slots.len() as u32).max(child).saturating_add(LEASED_AT_ONCE);
+        let leased = self.slots.len() as u32..count.min(chunk).max(child + 1);
+        self.slots.reserve(leased.len());
+        let (slots, home) = (&mut self.slots, family.home);
         // SAFETY: `Kin::with` checked that this thread holds the home. Nothing here runs foreign code, and
         // `local` is another cell than the one we are in.
-        let slot = unsafe {
-            let slot = home.local.with(|local| local.vacant(home));
-            debug_assert!(slot.mark.get() == Mark::Deaf && slot.tenant.get().is_none());
-            slot.owner.set(NO_OWNER);
-            slot.child.set(child);
-            slot.tenant.set(Some(NonNull::from(family).cast()));
-            slot
-        };
-        self.slots.push(slot);
+        unsafe {
+            home.local.with(|local| {
+                for child in leased {
+                    let slot = local.vacant(home);
+                    debug_assert!(slot.mark.get() == Mark::Deaf && slot.tenant.get().is_none());
+                    slot.owner.set(NO_OWNER);
+                    slot.child.set(child);
+                    slot.tenant.set(Some(NonNull::from(family).cast()));
+                    slots.push(slot);
+                }
+            });
+        }
         self.ready.make_room(self.slots.len());
+        self.slots[child as usize]
     }
 
     /// Vacates all slots but a few, the last one first, so that the next family gets them in the same order.
-    fn clear(&mut self, home: &Home) {
+    #[inline]
+    fn clear(&mut self, enrolled: u32, home: &Home) {
         self.generation += 1;
         self.parent = None;
         self.ready.clear();
-        for slot in &self.slots {
+        // The others are deaf.
+        for slot in self.slots.iter().take(enrolled as usize) {
             // SAFETY: `Kin::with` checked that this thread holds the home.
             unsafe { slot.mark.set(Mark::Deaf) };
         }

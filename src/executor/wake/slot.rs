@@ -21,8 +21,10 @@ pub(super) enum Mark {
     Child,
     /// The slot is in a queue: nothing.
     Queued,
-    /// The slot of a child that is over but still in its family's queue: nothing.
+    /// The slot of a child that is over but still in its family's queue: nothing. Its index may be used again.
     Leaving,
+    /// The same, and its index may not.
+    Retiring,
     /// The slot is vacant and in no queue, or that of a child that is over: nothing.
     Deaf,
 }

@@ -1,7 +1,7 @@
 //! From slots to std's wakers and back.
 
 use std::any::Any;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
@@ -64,6 +64,27 @@ impl WakeRef {
     #[inline]
     pub(crate) fn new(waker: &Waker) -> Self {
         Slot::of(waker).map_or_else(|| Self::Foreign(waker.clone()), Self::Slot)
+    }
+
+    /// As a waker, where one word less to tell them apart counts.
+    #[inline]
+    pub(crate) fn into_waker(self) -> Waker {
+        match self {
+            Self::Slot(slot) => ManuallyDrop::into_inner(slot.waker()),
+            Self::Foreign(waker) => waker,
+        }
+    }
+
+    /// Back again. Runs no foreign code.
+    #[inline]
+    pub(crate) fn from_waker(waker: Waker) -> Self {
+        match Slot::of(&waker) {
+            Some(slot) => {
+                mem::forget(waker);
+                Self::Slot(slot)
+            }
+            None => Self::Foreign(waker),
+        }
     }
 
     /// Whether waking this wakes what `waker` wakes.

@@ -1,8 +1,8 @@
 //! Channels from many senders to many receivers, each of which gets every value.
 //!
-//! A receiver gets a clone of each value that is sent while it exists; who is the last to receive a value gets the
-//! value itself. Nobody waits for slow receivers: the channel holds the newest `capacity` values, and a receiver that
-//! falls behind misses the older ones and is told how many ([`RecvError::Lagged`]).
+//! A receiver gets a clone of each value that is sent while it exists; who is the last to receive a value
+//! gets the value itself. Nobody waits for slow receivers: the channel holds the newest `capacity` values,
+//! and a receiver that falls behind misses the older ones and is told how many ([`RecvError::Lagged`]).
 //!
 //! A value lives until all who shall have received it, or it is too old.
 //!

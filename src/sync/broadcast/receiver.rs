@@ -12,8 +12,8 @@ use super::shared::Shared;
 use super::{RecvError, TryRecvError};
 use crate::sync::wait_list::Key;
 
-/// Receives every value of a [`channel`](super::channel) that is sent while it exists. Also a [`Stream`] of them, which
-/// ends when no sender is left.
+/// Receives every value of a [`channel`](super::channel) that is sent while it exists. Also a [`Stream`] of
+/// them, which ends when no sender is left.
 ///
 /// The receiver itself is what waits: a future of its that is dropped keeps its place until the next value.
 #[must_use = "values are kept until the receiver gets them, or is dropped"]
@@ -60,17 +60,19 @@ impl<T: Clone> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`RecvError::Closed`] when all was received and no sender is left; [`RecvError::Lagged`] when this receiver was
-    /// too slow: then the next call gets the oldest value that is left.
+    /// [`RecvError::Closed`] when all was received and no sender is left; [`RecvError::Lagged`] when this
+    /// receiver was too slow: then the next call gets the oldest value that is left.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost.
+    #[inline]
     pub async fn recv(&mut self) -> Result<T, RecvError> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
     /// Polls for the next value, as [`recv`](Self::recv) does.
+    #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         let received = self.shared.poll_recv(&mut self.key, &mut self.next, cx);
         received.map(|received| received.map(Rc::unwrap_or_clone))
@@ -81,6 +83,7 @@ impl<T: Clone> Receiver<T> {
     /// # Errors
     ///
     /// As for [`recv`](Self::recv), and [`TryRecvError::Empty`].
+    #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         self.shared.try_recv(&mut self.next).map(Rc::unwrap_or_clone)
     }

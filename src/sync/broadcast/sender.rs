@@ -32,7 +32,8 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     ///
-    /// Gives the value back if there is no receiver. There may be one again: see [`subscribe`](Self::subscribe).
+    /// Gives the value back if there is no receiver. There may be one again: see
+    /// [`subscribe`](Self::subscribe).
     pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
         self.shared.send(value).map_err(SendError)
     }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -14,6 +15,8 @@ use crate::sync::wait_list::{Key, WaitList};
 /// Values are numbered. A receiver knows the number of its next one.
 pub(super) struct Shared<T> {
     ring: RefCell<Ring<T>>,
+    /// The number of the next value to be sent: who looks for it need not borrow the ring to find nothing.
+    end: Cell<u64>,
     senders: Cell<usize>,
     receivers: Cell<usize>,
     /// Receivers that wait for a value, or for the end.
@@ -37,21 +40,20 @@ struct Entry<T> {
 }
 
 impl<T> Ring<T> {
-    fn end(&self) -> u64 {
-        self.first + self.values.len() as u64
+    /// Counts the value `number` as received by one more, and gives it; `None` if it is too old.
+    #[inline]
+    fn receive(&mut self, number: u64) -> Option<Rc<T>> {
+        let index = number.checked_sub(self.first)? as usize;
+        let entry = self.values.get_mut(index)?;
+        entry.left -= 1;
+        if entry.left > 0 { Some(Rc::clone(&entry.value)) } else { self.receive_last(index) }
     }
 
-    /// Counts the entry `number` as received by one more; gives its value.
-    fn receive(&mut self, number: u64) -> Rc<T> {
-        let index = (number - self.first) as usize;
-        let entry = &mut self.values[index];
-        entry.left -= 1;
-        if entry.left > 0 {
-            return Rc::clone(&entry.value);
-        }
-        // Nobody skips a value, so none before it is left either.
+    /// Nobody skips a value, so none before it is left either.
+    #[inline(never)]
+    fn receive_last(&mut self, index: usize) -> Option<Rc<T>> {
         debug_assert_eq!(index, 0, "older values were received before");
-        self.pop().expect("it is there")
+        self.pop()
     }
 
     fn pop(&mut self) -> Option<Rc<T>> {
@@ -66,6 +68,7 @@ impl<T> Shared<T> {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             ring: RefCell::new(Ring { values: VecDeque::new(), first: 0, capacity }),
+            end: Cell::new(0),
             senders: Cell::new(1),
             receivers: Cell::new(1),
             waiting: WaitList::new(),
@@ -83,8 +86,9 @@ impl<T> Shared<T> {
     }
 
     /// How many values there are from the one numbered `next`, missed ones included.
+    #[inline]
     pub(super) fn len_from(&self, next: u64) -> u64 {
-        self.ring.borrow().end() - next
+        self.end.get() - next
     }
 
     /// Keeps a value for all receivers there are, and wakes those who wait.
@@ -98,6 +102,7 @@ impl<T> Shared<T> {
         // Dropped at the end: that is foreign code.
         let _oldest = if ring.values.len() == ring.capacity { ring.pop() } else { None };
         ring.values.push_back(Entry { value, left });
+        self.end.set(self.end.get() + 1);
         drop(ring);
         self.waiting.serve_all(|()| ());
         Ok(left)
@@ -106,21 +111,29 @@ impl<T> Shared<T> {
     /// Takes the value numbered `next`, and counts on.
     #[inline]
     pub(super) fn try_recv(&self, next: &mut u64) -> Result<Rc<T>, TryRecvError> {
-        let mut ring = self.ring.borrow_mut();
-        let missed = ring.first.saturating_sub(*next);
-        if missed > 0 {
-            *next = ring.first;
-            return Err(TryRecvError::Lagged(missed));
-        }
-        if *next == ring.end() {
+        if self.len_from(*next) == 0 {
             let is_over = self.senders.get() == 0;
             return Err(if is_over { TryRecvError::Closed } else { TryRecvError::Empty });
         }
-        *next += 1;
-        Ok(ring.receive(*next - 1))
+        let received = self.ring.borrow_mut().receive(*next);
+        match received {
+            Some(value) => {
+                *next += 1;
+                Ok(value)
+            }
+            None => Err(TryRecvError::Lagged(self.catch_up(next))),
+        }
+    }
+
+    /// Makes the oldest value that is left the next; gives how many were missed.
+    #[cold]
+    fn catch_up(&self, next: &mut u64) -> u64 {
+        let first = self.ring.borrow().first;
+        first - mem::replace(next, first)
     }
 
     /// Waits for the value numbered `next`.
+    #[inline]
     pub(super) fn poll_recv(
         &self,
         key: &mut Option<Key>,
@@ -141,7 +154,7 @@ impl<T> Shared<T> {
                 Err(TryRecvError::Empty) => (),
             }
             let is_there = || self.senders.get() == 0 || self.len_from(*next) > 0;
-            ready!(self.waiting.wait(key, cx, (), || is_there().then_some(()), |()| ()));
+            ready!(self.waiting.join(key, cx, (), || is_there().then_some(())));
         }
     }
 
@@ -154,7 +167,7 @@ impl<T> Shared<T> {
     /// Adds a receiver of what is sent from now on; gives the number of its first value.
     pub(super) fn add_receiver(&self) -> u64 {
         self.receivers.set(self.receivers.get() + 1);
-        self.ring.borrow().end()
+        self.end.get()
     }
 
     /// Removes a receiver, and the values that were kept for it alone.

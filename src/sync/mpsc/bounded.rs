@@ -52,8 +52,8 @@ impl<T> Sender<T> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, the value is lost, and nothing was sent; so is the place in the queue of those who wait.
-    /// To keep the value, [`reserve`](Self::reserve) a place first.
+    /// Dropped half-way, the value is lost, and nothing was sent; so is the place in the queue of those who
+    /// wait. To keep the value, [`reserve`](Self::reserve) a place first.
     #[inline]
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
         let Err(value) = self.chan.try_send(value) else { return Ok(()) };
@@ -110,8 +110,8 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     ///
-    /// [`ReserveError::Closed`] as for [`reserve`](Self::reserve), and [`ReserveError::TooMany`] if `count` is more
-    /// than the capacity.
+    /// [`ReserveError::Closed`] as for [`reserve`](Self::reserve), and [`ReserveError::TooMany`] if `count`
+    /// is more than the capacity.
     ///
     /// # Cancel safety
     ///
@@ -273,8 +273,8 @@ impl<T> Receiver<T> {
         self.chan.try_recv()
     }
 
-    /// Waits for the next value, and appends it and those behind it that are there to `values`, `limit` at most.
-    /// Returns how many it were: zero when there will be no more, or `limit` is zero.
+    /// Waits for the next value, and appends it and those behind it that are there to `values`, `limit` at
+    /// most. Returns how many it were: zero when there will be no more, or `limit` is zero.
     ///
     /// # Cancel safety
     ///

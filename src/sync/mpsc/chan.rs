@@ -131,7 +131,8 @@ impl<T> Chan<T> {
         if is_over { TryRecvError::Closed } else { TryRecvError::Empty }
     }
 
-    /// The place of `value` is free: hands it on. If the waker of who gets it panics, `value` goes back where it was.
+    /// The place of `value` is free: hands it on. If the waker of who gets it panics, `value` goes back where
+    /// it was.
     #[inline(never)]
     fn pass_place_on(&self, value: T) -> T {
         let mut put_back = PutBack { chan: self, value: Some(value) };

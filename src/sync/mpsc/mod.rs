@@ -1,20 +1,21 @@
 //! Channels from many senders to one receiver, first in, first out.
 //!
-//! A [`channel`] holds a limited number of values: who sends to a full one waits, first come, first served. An
-//! [`unbounded_channel`] holds as many as are sent, so sending never waits and nothing slows the senders down.
+//! A [`channel`] holds a limited number of values: who sends to a full one waits, first come, first served.
+//! An [`unbounded_channel`] holds as many as are sent, so sending never waits and nothing slows the senders
+//! down.
 //!
 //! # Who keeps it open
 //!
-//! Handles are counted. When the last sender is gone, the receiver gets what is left and then `None`. When the
-//! receiver is gone, or [closes](Receiver::close) the channel, sending fails and gives the value back. A
+//! Handles are counted. When the last sender is gone, the receiver gets what is left and then `None`. When
+//! the receiver is gone, or [closes](Receiver::close) the channel, sending fails and gives the value back. A
 //! [`WeakSender`] keeps nothing open.
 //!
 //! # Places
 //!
-//! A bounded channel has as many places as its capacity. A value takes one, from `send` until it is received. A place
-//! can be had before the value is there ([`Sender::reserve`]): a [`Permit`] cannot fail, and nobody is ahead of it. What
-//! becomes free goes to who waits longest, before it runs; a newcomer cannot take it meanwhile, and if the waiting
-//! future is dropped, the place goes on to the next.
+//! A bounded channel has as many places as its capacity. A value takes one, from `send` until it is received.
+//! A place can be had before the value is there ([`Sender::reserve`]): a [`Permit`] cannot fail, and nobody
+//! is ahead of it. What becomes free goes to who waits longest, before it runs; a newcomer cannot take it
+//! meanwhile, and if the waiting future is dropped, the place goes on to the next.
 //!
 //! # Examples
 //!

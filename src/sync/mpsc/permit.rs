@@ -36,7 +36,8 @@ impl<T> fmt::Debug for Permit<'_, T> {
     }
 }
 
-/// Several places in a channel: an iterator of [`Permit`]s. Those that are left when it is dropped are free again.
+/// Several places in a channel: an iterator of [`Permit`]s. Those that are left when it is dropped are free
+/// again.
 ///
 /// Made by [`Sender::reserve_many`](super::Sender::reserve_many).
 #[must_use = "the places are free again when the permits are dropped"]

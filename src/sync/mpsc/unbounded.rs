@@ -173,8 +173,8 @@ impl<T> UnboundedReceiver<T> {
         self.chan.try_recv()
     }
 
-    /// Waits for the next value, and appends it and those behind it that are there to `values`, `limit` at most.
-    /// Returns how many it were: zero when there will be no more, or `limit` is zero.
+    /// Waits for the next value, and appends it and those behind it that are there to `values`, `limit` at
+    /// most. Returns how many it were: zero when there will be no more, or `limit` is zero.
     ///
     /// # Cancel safety
     ///

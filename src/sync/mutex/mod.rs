@@ -19,8 +19,8 @@ pub use guard::{MappedMutexGuard, MutexGuard};
 /// what must stay untouched by others *while its holder waits*: a connection in the middle of a request, say.
 ///
 /// Fair: who waits longest is next. Unlocking hands the lock over, and nobody can get ahead of who was handed
-/// it, neither by [`try_lock`](Self::try_lock) nor by being quick. There is no poisoning: a panic of the holder
-/// unlocks. A task that locks a mutex which it holds waits for ever.
+/// it, neither by [`try_lock`](Self::try_lock) nor by being quick. There is no poisoning: a panic of the
+/// holder unlocks. A task that locks a mutex which it holds waits for ever.
 ///
 /// Unlocked, it is a `RefCell` and a null pointer. Its guards borrow it; a task that owns what it locks
 /// holds an `Rc<Mutex<T>>` beside the guard, in the same `async` block.
@@ -72,7 +72,8 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Cancel safety
     ///
-    /// The place in the queue is lost, nothing else. If the lock was handed over already, it goes to the next.
+    /// The place in the queue is lost, nothing else. If the lock was handed over already, it goes to the
+    /// next.
     ///
     /// # Examples
     ///

@@ -1,16 +1,18 @@
 //! A channel for one value: the answer to a question.
 //!
-//! Either end may go away at any time. A sender that is dropped tells the receiver, and a receiver that is dropped
-//! or [closed](Receiver::close) tells the sender, which gets its value back from [`send`](Sender::send).
+//! Either end may go away at any time. A sender that is dropped tells the receiver, and a receiver that is
+//! dropped or [closed](Receiver::close) tells the sender, which gets its value back from
+//! [`send`](Sender::send).
 //!
 //! ```text
-//!               poll                        send
-//!       Open ─────────► Waiting(waker) ──────────────► Sent(value)
-//!        │ │                  │                         ▲     │
-//!        │ └──────────────────┼───────── send ──────────┘     │ receive
-//!        │ drop of the sender │                               ▼
-//!        └────────────────────┴───────────────────────────► Over
+//!             send                     receive
+//!       Open ──────────► Sent ────────────────► Over
+//!        │                                        ▲
+//!        └────────── drop of the sender ──────────┘
 //! ```
+//!
+//! Closing is beside it: who closes an open channel will get nothing, but what was sent before can be
+//! received.
 //!
 //! # Examples
 //!
@@ -30,7 +32,7 @@ mod error;
 mod receiver;
 mod sender;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -39,51 +41,58 @@ pub use receiver::Receiver;
 pub use sender::Sender;
 
 use super::lone_waiter::LoneWaiter;
-use crate::executor::wake::WakeRef;
 
 /// Makes a channel for one value.
 #[doc(alias = "Future")]
 #[doc(alias = "create_future")]
+#[inline]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let shared = Rc::new(Shared {
-        state: Cell::new(State::Open),
+        phase: Cell::new(Phase::Open),
         is_closed: Cell::new(false),
-        closing: LoneWaiter::default(),
+        value: Cell::new(None),
+        receiving: LoneWaiter::default(),
+        closing: OnceCell::new(),
     });
     (Sender::new(Rc::clone(&shared)), Receiver::new(shared))
 }
 
 /// What both ends share.
 struct Shared<T> {
-    state: Cell<State<T>>,
+    phase: Cell<Phase>,
     /// Nothing can be sent: the receiver said so, or is gone. What was sent before can be received.
     is_closed: Cell<bool>,
-    /// The sender, if it waits until the channel is closed.
-    closing: LoneWaiter,
+    /// There in [`Phase::Sent`] only.
+    value: Cell<Option<T>>,
+    /// The receiver, if it waits.
+    receiving: LoneWaiter,
+    /// The sender, if it waits until the channel is closed: few do, so it is elsewhere.
+    closing: OnceCell<Box<LoneWaiter>>,
 }
 
-/// See the drawing above.
-enum State<T> {
+/// See the drawing above. A byte, so that to look costs no move of the value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
     Open,
-    Waiting(WakeRef),
-    Sent(T),
+    Sent,
     /// Nothing will come: the sender is gone, or the value was received.
     Over,
 }
 
 impl<T> Shared<T> {
+    /// Nothing can be sent any more: tells the sender, if it waits for that. Foreign code.
+    fn close(&self) {
+        self.is_closed.set(true);
+        if let Some(sender) = self.closing.get() {
+            sender.wake();
+        }
+    }
+
     fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state.replace(State::Over);
-        let shown = match state {
-            State::Open => "Open",
-            State::Waiting(_) => "Waiting",
-            State::Sent(_) => "Sent",
-            State::Over => "Over",
-        };
-        self.state.set(state);
         f.debug_struct(name)
-            .field("state", &format_args!("{shown}"))
+            .field("phase", &self.phase.get())
             .field("is_closed", &self.is_closed.get())
+            .field("receiving", &self.receiving)
             .finish()
     }
 }

@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::{RecvError, Shared, State, TryRecvError};
-use crate::executor::wake::WakeRef;
+use super::{Phase, RecvError, Shared, TryRecvError};
 
 /// Receives the one value of a [`channel`](super::channel()): a future of it.
 ///
@@ -17,8 +16,8 @@ use crate::executor::wake::WakeRef;
 ///
 /// # Cancel safety
 ///
-/// Awaited by reference, `(&mut receiver).await`, nothing is lost. Dropping the receiver closes the channel and drops
-/// the value if it was sent.
+/// Awaited by reference, `(&mut receiver).await`, nothing is lost. Dropping the receiver closes the channel
+/// and drops the value if it was sent.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Receiver<T> {
     shared: Rc<Shared<T>>,
@@ -34,17 +33,17 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`TryRecvError::Empty`] if it was not sent yet, [`TryRecvError::Closed`] if it never will be, or was received.
+    /// [`TryRecvError::Empty`] if it was not sent yet, [`TryRecvError::Closed`] if it never will be, or was
+    /// received.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        match self.shared.state.replace(State::Over) {
-            State::Sent(value) => Ok(value),
-            State::Over => Err(TryRecvError::Closed),
-            _ if self.shared.is_closed.get() => Err(TryRecvError::Closed),
-            unsent => {
-                self.shared.state.set(unsent);
-                Err(TryRecvError::Empty)
+        match self.shared.phase.get() {
+            Phase::Sent => {
+                self.shared.phase.set(Phase::Over);
+                self.shared.value.take().ok_or(TryRecvError::Closed)
             }
+            Phase::Open if !self.shared.is_closed.get() => Err(TryRecvError::Empty),
+            Phase::Open | Phase::Over => Err(TryRecvError::Closed),
         }
     }
 
@@ -60,23 +59,22 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Err(oneshot::TryRecvError::Closed));
     /// ```
     pub fn close(&mut self) {
-        self.shared.is_closed.set(true);
-        self.shared.closing.wake();
+        self.shared.close();
     }
 
-    /// Polls again with a waker that is not the one before, if there was one.
+    /// Whether it is worth while to wait.
     #[inline]
-    fn poll_with(&mut self, waker: WakeRef) -> Poll<Result<T, RecvError>> {
-        // Making the waker may have run foreign code.
-        match self.shared.state.replace(State::Over) {
-            State::Sent(value) => Poll::Ready(Ok(value)),
-            State::Over => Poll::Ready(Err(RecvError)),
-            _old if self.shared.is_closed.get() => Poll::Ready(Err(RecvError)),
-            _old => {
-                self.shared.state.set(State::Waiting(waker));
-                Poll::Pending
-            }
-        }
+    fn may_come(&self) -> bool {
+        self.shared.phase.get() == Phase::Open && !self.shared.is_closed.get()
+    }
+
+    /// The receiver is dropped, and something may be left.
+    #[inline(never)]
+    fn abandon(&mut self) {
+        // Dropped last: that is foreign code.
+        let _waker = self.shared.receiving.take();
+        let _value = self.try_recv();
+        self.shared.close();
     }
 }
 
@@ -85,23 +83,25 @@ impl<T> Future for Receiver<T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.shared.state.replace(State::Over) {
-            State::Sent(value) => return Poll::Ready(Ok(value)),
-            State::Over => return Poll::Ready(Err(RecvError)),
-            State::Waiting(own) if own.will_wake(cx.waker()) => return self.poll_with(own),
-            unsent => self.shared.state.set(unsent),
+        if self.may_come() {
+            self.shared.receiving.register(cx);
+            // That may have run foreign code: only now it is looked what there is.
         }
-        self.poll_with(WakeRef::new(cx.waker()))
+        match self.try_recv() {
+            Ok(value) => Poll::Ready(Ok(value)),
+            Err(TryRecvError::Closed) => Poll::Ready(Err(RecvError)),
+            Err(TryRecvError::Empty) => Poll::Pending,
+        }
     }
 }
 
 impl<T> Drop for Receiver<T> {
     #[inline]
     fn drop(&mut self) {
-        self.shared.is_closed.set(true);
-        // Dropped last: that is foreign code.
-        let _state = self.shared.state.replace(State::Over);
-        self.shared.closing.wake();
+        // In `Phase::Over` no sender is left whom it could concern.
+        if self.shared.phase.get() != Phase::Over {
+            self.abandon();
+        }
     }
 }
 

@@ -5,8 +5,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::{SendError, Shared, State};
-use crate::sync::wait_list::wake;
+use super::{Phase, SendError, Shared};
 
 /// Sends the one value of a [`channel`](super::channel()).
 #[must_use = "dropping the sender makes the receiver fail"]
@@ -35,9 +34,9 @@ impl<T> Sender<T> {
             return Err(SendError(value));
         }
         self.has_sent = true;
-        if let State::Waiting(receiver) = self.shared.state.replace(State::Sent(value)) {
-            wake(receiver);
-        }
+        self.shared.value.set(Some(value));
+        self.shared.phase.set(Phase::Sent);
+        self.shared.receiving.wake();
         Ok(())
     }
 
@@ -71,7 +70,7 @@ impl<T> Sender<T> {
     /// Polls for the end of the channel, as [`closed`](Self::closed) does.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_closed() {
-            self.shared.closing.register(cx);
+            self.shared.closing.get_or_init(Box::default).register(cx);
         }
         if self.is_closed() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -83,9 +82,8 @@ impl<T> Drop for Sender<T> {
         if self.has_sent {
             return;
         }
-        if let State::Waiting(receiver) = self.shared.state.replace(State::Over) {
-            wake(receiver);
-        }
+        self.shared.phase.set(Phase::Over);
+        self.shared.receiving.wake();
     }
 }
 

@@ -1,12 +1,13 @@
 //! What all queues do, whatever their order.
 //!
-//! A *claim* is the right to one item: who waits for an item is handed a claim. The item itself stays in the store
-//! until the claimant runs, so that a claim that is dropped needs to put nothing back, and a priority queue gives
-//! what is lowest then.
+//! A *claim* is the right to one item: who waits for an item is handed a claim. The item itself stays in the
+//! store until the claimant runs, so that a claim that is dropped needs to put nothing back, and a priority
+//! queue gives what is lowest then.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::future::poll_fn;
+use std::mem;
 use std::task::{Context, Poll};
 
 use super::store::Store;
@@ -18,7 +19,8 @@ use crate::sync::waiting::Waiting;
 
 /// The items, who waits for one, and who waits for a place.
 ///
-/// Items are never dropped while the store is borrowed. They may be compared: their order must not use the queue.
+/// Items are never dropped while the store is borrowed. They may be compared: their order must not use the
+/// queue.
 pub(super) struct Core<S: Store> {
     store: RefCell<S>,
     /// So many of the items belong to claimants. Nobody waits for an item while there are more.
@@ -72,14 +74,15 @@ impl<S: Store> Core<S> {
     /// Puts an item without waiting.
     #[inline]
     pub(super) fn try_put(&self, item: S::Item) -> Result<(), S::Item> {
-        let mut store = self.store();
+        let store = self.store();
         if !self.places.has_room(store.len()) {
             return Err(item);
         }
         self.unfinished.add();
+        // The item is in even if its order panics.
+        let _at_last = Finally(|| self.hand_out());
+        let mut store = store;
         store.push(item);
-        drop(store);
-        self.hand_out();
         Ok(())
     }
 
@@ -87,12 +90,15 @@ impl<S: Store> Core<S> {
     pub(super) fn put_reserved(&self, item: S::Item) {
         self.places.unreserve(1);
         self.unfinished.add();
+        // The item is in even if its order panics.
+        let _at_last = Finally(|| {
+            let mut wakes = Wakes::new();
+            self.hand_out_with(&mut wakes);
+            // It may have been the last that could come.
+            self.refuse_if_over(&mut wakes);
+            wakes.finish();
+        });
         self.store().push(item);
-        let mut wakes = Wakes::new();
-        self.hand_out_with(&mut wakes);
-        // It may have been the last that could come.
-        self.refuse_if_over(&mut wakes);
-        wakes.finish();
     }
 
     /// Waits for a place and puts the item.
@@ -220,9 +226,12 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// Takes an item out and hands its place on. If the waker of who gets that panics, the item goes back.
+    /// Takes an item out and hands its place on. If the waker of who gets that panics, the item goes back. If
+    /// the order of the items panics, the heap has dropped the item, and its place is handed on all the same.
     fn pop(&self) -> S::Item {
+        let if_it_panics = Finally(|| self.places.serve(|| self.held()));
         let taken = self.store().pop().expect("there is an item");
+        mem::forget(if_it_panics);
         if !self.places.may_serve() {
             return S::item(taken);
         }
@@ -273,6 +282,16 @@ impl<S: Store> fmt::Debug for Core<S> {
     }
 }
 
+/// Does something when it is dropped: in the end, or when something panics before.
+struct Finally<F: Fn()>(F);
+
+impl<F: Fn()> Drop for Finally<F> {
+    #[inline]
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// Owns a claim; dropped unredeemed, it goes to who waits longest.
 struct Claim<'a, S: Store> {
     core: &'a Core<S>,
@@ -281,7 +300,7 @@ struct Claim<'a, S: Store> {
 impl<S: Store> Claim<'_, S> {
     fn redeem(self) -> S::Item {
         let core = self.core;
-        std::mem::forget(self);
+        mem::forget(self);
         core.claimed.set(core.claimed.get() - 1);
         core.pop()
     }
@@ -307,7 +326,7 @@ impl<'a, S: Store> Reserved<'a, S> {
     /// Who is given the queue has to use the place, or to give it back.
     pub(super) fn into_core(self) -> &'a Core<S> {
         let core = self.core;
-        std::mem::forget(self);
+        mem::forget(self);
         core
     }
 }

@@ -44,8 +44,8 @@ macro_rules! queue {
             ///
             /// # Cancel safety
             ///
-            /// Dropped half-way, the item is lost, and was not put; so is the place among those who wait. To keep the
-            /// item, [`reserve`](Self::reserve) a place first.
+            /// Dropped half-way, the item is lost, and was not put; so is the place among those who wait. To
+            /// keep the item, [`reserve`](Self::reserve) a place first.
             #[inline]
             pub async fn put(&self, item: T) -> Result<(), PutError<T>> {
                 self.core.put(item).await
@@ -98,7 +98,8 @@ macro_rules! queue {
             ///
             /// # Cancel safety
             ///
-            /// No item is lost, only the place among those who wait: an item that was handed over goes to the next.
+            /// No item is lost, only the place among those who wait: an item that was handed over goes to the
+            /// next.
             #[inline]
             pub async fn get(&self) -> Result<T, GetError> {
                 self.core.get().await.map_err(|_| GetError)
@@ -139,8 +140,8 @@ macro_rules! queue {
                 Ok(Item::new(self.try_get()?, self.core.unfinished()))
             }
 
-            /// Gives a stream that gets the items one by one, until the queue is closed and empty. They count as not done
-            /// until [`task_done`](Self::task_done) is called.
+            /// Gives a stream that gets the items one by one, until the queue is closed and empty. They count
+            /// as not done until [`task_done`](Self::task_done) is called.
             pub fn items(&self) -> Items<'_, T> {
                 Items::new(&self.core)
             }
@@ -155,7 +156,8 @@ macro_rules! queue {
                 self.core.unfinished().finish_one();
             }
 
-            /// Waits until all items that were put are done, or were given back by [`close_now`](Self::close_now).
+            /// Waits until all items that were put are done, or were given back by
+            /// [`close_now`](Self::close_now).
             ///
             /// Who waits is released when the count comes to zero, even if more is put before it runs.
             ///
@@ -171,15 +173,16 @@ macro_rules! queue {
                 self.core.unfinished().count()
             }
 
-            /// Closes the queue: putting fails, but into places that are reserved; who gets is given what is left, then
-            /// an error.
+            /// Closes the queue: putting fails, but into places that are reserved; who gets is given what is
+            /// left, then an error.
             #[doc(alias = "shutdown")]
             pub fn close(&self) {
                 self.core.close();
             }
 
-            /// Closes the queue and gives back the items that are left, in the order in which they would have been got.
-            /// They count as done. An item that was handed to a `get` that did not run yet stays with that.
+            /// Closes the queue and gives back the items that are left, in the order in which they would have
+            /// been got. They count as done. An item that was handed to a `get` that did not run yet stays
+            /// with that.
             #[doc(alias = "shutdown")]
             pub fn close_now(&self) -> Vec<T> {
                 self.core.close_now()
@@ -245,11 +248,12 @@ queue! {
 }
 
 queue! {
-    /// A queue that gives the lowest item first, and of equal ones that which was put first. For items with a priority
-    /// beside them there is [`Prioritized`](super::Prioritized).
+    /// A queue that gives the lowest item first, and of equal ones that which was put first. For items with a
+    /// priority beside them there is [`Prioritized`](super::Prioritized).
     ///
-    /// Items are compared while the queue is in use, so their `Ord` must not use it: that panics. If it panics itself, an
-    /// item may be lost, and the order of the others is unspecified.
+    /// Items are compared while the queue is in use, so their `Ord` must not use it: that panics. If it
+    /// panics itself, an item that is put is in the queue, and one that is taken is dropped; in what order
+    /// the others come is unspecified then, but who waits for an item or a place is served.
     ///
     /// # Examples
     ///

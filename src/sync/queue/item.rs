@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 use super::unfinished::Unfinished;
 
-/// An item that was got, and is done when this is dropped: by the end of the work on it, by a panic or by the drop of
-/// the task that works.
+/// An item that was got, and is done when this is dropped: by the end of the work on it, by a panic or by the
+/// drop of the task that works.
 ///
 /// Made by [`get_item`](super::Queue::get_item).
 #[must_use = "the item is done when this is dropped"]

@@ -12,8 +12,8 @@ use crate::sync::wait_list::Key;
 
 /// A [`Stream`] of the items of a queue: gets them one by one, until the queue is closed and empty.
 ///
-/// Made by [`items`](super::Queue::items). While it waits it has a place among those who get; that an item was handed to it
-/// and not polled for is no loss: it goes to the next when the stream is dropped.
+/// Made by [`items`](super::Queue::items). While it waits it has a place among those who get; that an item
+/// was handed to it and not polled for is no loss: it goes to the next when the stream is dropped.
 #[must_use = "streams do nothing unless they are polled"]
 pub struct Items<'q, T> {
     queue: &'q (dyn Give<T> + 'q),

@@ -6,16 +6,16 @@
 //! | [`PriorityQueue`] | the lowest; of equals, what was put first |
 //! | [`LifoQueue`] | what was put last |
 //!
-//! They are used by reference, and shared by an `Rc`. Each is *bounded*, so that `put` waits for a place while the queue is
-//! full, or *unbounded*. Who waits is served first come, first served: an item is handed to who waits longest, before
-//! it runs, and so is a place; if that one is dropped meanwhile, the next gets it. So no item is ever lost by a
-//! `get` that is dropped.
+//! They are used by reference, and shared by an `Rc`. Each is *bounded*, so that `put` waits for a place
+//! while the queue is full, or *unbounded*. Who waits is served first come, first served: an item is handed
+//! to who waits longest, before it runs, and so is a place; if that one is dropped meanwhile, the next gets
+//! it. So no item is ever lost by a `get` that is dropped.
 //!
 //! # Done
 //!
-//! A queue counts the items that were put and are not *done*. [`join`](Queue::join) waits until all are. Whoever
-//! gets an item says so by [`task_done`](Queue::task_done), or takes an [`Item`] by [`get_item`](Queue::get_item), which
-//! says so when it is dropped, however the work on it ended.
+//! A queue counts the items that were put and are not *done*. [`join`](Queue::join) waits until all are.
+//! Whoever gets an item says so by [`task_done`](Queue::task_done), or takes an [`Item`] by
+//! [`get_item`](Queue::get_item), which says so when it is dropped, however the work on it ended.
 //!
 //! # Closing
 //!

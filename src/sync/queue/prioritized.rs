@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// An item for a [`PriorityQueue`](super::PriorityQueue) that is compared by its priority alone: of equal priorities, what
-/// was put first comes first, whatever the items are.
+/// An item for a [`PriorityQueue`](super::PriorityQueue) that is compared by its priority alone: of equal
+/// priorities, what was put first comes first, whatever the items are.
 ///
 /// # Examples
 ///

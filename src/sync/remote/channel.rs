@@ -1,6 +1,7 @@
 //! A channel from many threads to one receiver, first in, first out.
 //!
-//! As [`sync::mpsc`](crate::sync::mpsc), but both ends are `Send`: either of them may be on the loop's thread.
+//! As [`sync::mpsc`](crate::sync::mpsc), but both ends are `Send`: either of them may be on the loop's
+//! thread.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -13,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 
 use super::block::block_on;
-use super::lock;
+use super::{lock, wake};
 use crate::executor::wake::WakeRef;
 pub use crate::sync::mpsc::{SendError, TryRecvError, TrySendError};
 use crate::sync::wait_list::Wakes;
@@ -48,7 +49,8 @@ fn with_capacity<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     (Sender { state: Arc::clone(&state) }, Receiver { state })
 }
 
-/// What is under the lock. Wakers and values are foreign code, and taken out before they are woken or dropped.
+/// What is under the lock. Wakers and values are foreign code, and taken out before they are woken or
+/// dropped.
 struct State<T> {
     values: VecDeque<T>,
     capacity: usize,
@@ -105,8 +107,8 @@ impl<T> Sender<T> {
         Sending { sender: self, value: Some(value), ticket: None }.await
     }
 
-    /// Sends a value, and blocks this thread until there is a place for it. Not for a thread whose loop runs: it would
-    /// stand still.
+    /// Sends a value, and blocks this thread until there is a place for it. Not for a thread whose loop runs:
+    /// it would stand still.
     ///
     /// # Errors
     ///
@@ -137,7 +139,7 @@ impl<T> Sender<T> {
         state.values.push_back(value);
         let receiver = state.receiver.take();
         drop(state);
-        receiver.into_iter().for_each(Waker::wake);
+        wake(receiver);
         Ok(())
     }
 
@@ -175,7 +177,7 @@ impl<T> Drop for Sender<T> {
         state.senders -= 1;
         let receiver = if state.senders == 0 { state.receiver.take() } else { None };
         drop(state);
-        receiver.into_iter().for_each(Waker::wake);
+        wake(receiver);
     }
 }
 
@@ -226,7 +228,7 @@ impl<T> Future for Sending<'_, T> {
         state.values.push_back(value);
         let receiver = state.receiver.take();
         drop(state);
-        receiver.into_iter().for_each(Waker::wake);
+        wake(receiver);
         Poll::Ready(Ok(()))
     }
 }
@@ -238,7 +240,7 @@ impl<T> Drop for Sending<'_, T> {
         let _own = state.waiting.remove(&ticket);
         let next = if state.served.remove(&ticket) { state.serve() } else { None };
         drop(state);
-        next.into_iter().for_each(Waker::wake);
+        wake(next);
     }
 }
 
@@ -279,8 +281,8 @@ impl<T> Receiver<T> {
         Poll::Ready(self.try_recv().ok())
     }
 
-    /// Blocks this thread until there is a value; `None` as for [`recv`](Self::recv). Not for a thread whose loop runs: it
-    /// would stand still.
+    /// Blocks this thread until there is a value; `None` as for [`recv`](Self::recv). Not for a thread whose
+    /// loop runs: it would stand still.
     pub fn blocking_recv(&mut self) -> Option<T> {
         block_on(self.recv())
     }
@@ -295,8 +297,9 @@ impl<T> Receiver<T> {
         let Some(value) = state.values.pop_front() else { return Err(state.why_empty()) };
         let sender = state.serve();
         drop(state);
-        sender.into_iter().for_each(Waker::wake);
-        Ok(value)
+        let mut put_back = PutBack { state: &self.state, value: Some(value) };
+        wake(sender);
+        Ok(put_back.value.take().expect("it is taken once"))
     }
 
     /// Closes the channel: sending fails. What was sent can be received.
@@ -325,6 +328,22 @@ impl<T> Receiver<T> {
         let mut wakes = Wakes::new();
         waiting.into_values().for_each(|waker| wakes.wake(WakeRef::Foreign(waker)));
         wakes.finish();
+    }
+}
+
+/// Holds a value that was taken, until it is sure that no waker panics.
+struct PutBack<'a, T> {
+    state: &'a Mutex<State<T>>,
+    value: Option<T>,
+}
+
+impl<T> Drop for PutBack<'_, T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.value.take() {
+            // There may now be one more than the capacity, until the next is taken. No other receiver came
+            // between.
+            lock(self.state).values.push_front(value);
+        }
     }
 }
 

@@ -51,7 +51,8 @@ impl Event {
         Self::default()
     }
 
-    /// Sets the flag and releases all who wait, first come, first woken, even if it is cleared before they run.
+    /// Sets the flag and releases all who wait, first come, first woken, even if it is cleared before they
+    /// run.
     pub fn set(&self) {
         let mut state = lock(&self.state);
         state.is_set = true;

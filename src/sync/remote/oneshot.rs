@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use super::block::block_on;
-use super::lock;
+use super::{lock, wake};
 pub use crate::sync::oneshot::{RecvError, SendError, TryRecvError};
 
 /// Makes a channel for one value.
@@ -61,8 +61,8 @@ impl<T> Sender<T> {
         }
         let old = mem::replace(&mut *state, State::Sent(value));
         drop(state);
-        if let State::Open(Some(waker)) = old {
-            waker.wake();
+        if let State::Open(waker) = old {
+            wake(waker);
         }
         Ok(())
     }
@@ -80,7 +80,7 @@ impl<T> Drop for Sender<T> {
             let waker = waker.take();
             *state = State::Over;
             drop(state);
-            waker.into_iter().for_each(Waker::wake);
+            wake(waker);
         }
     }
 }
@@ -99,8 +99,8 @@ impl<T> fmt::Debug for Sender<T> {
 ///
 /// # Cancel safety
 ///
-/// Awaited by reference, `(&mut receiver).await`, nothing is lost. Dropping the receiver closes the channel and drops
-/// the value if it was sent.
+/// Awaited by reference, `(&mut receiver).await`, nothing is lost. Dropping the receiver closes the channel
+/// and drops the value if it was sent.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Receiver<T> {
     state: Arc<Mutex<State<T>>>,
@@ -111,7 +111,8 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`TryRecvError::Empty`] if it was not sent yet, [`TryRecvError::Closed`] if it never will be, or was received.
+    /// [`TryRecvError::Empty`] if it was not sent yet, [`TryRecvError::Closed`] if it never will be, or was
+    /// received.
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let mut state = lock(&self.state);
         match &mut *state {

@@ -16,8 +16,8 @@ pub use guard::{RwLockReadGuard, RwLockWriteGuard};
 /// A value that many tasks may read, or one may write, across their awaits.
 ///
 /// Fair: requests are served in the order in which they came, neighbouring readers together. A reader that
-/// comes while a writer waits comes after that writer, so neither side starves. (So a task that reads must not
-/// read again while it does: with a writer between, both wait for ever.)
+/// comes while a writer waits comes after that writer, so neither side starves. (So a task that reads must
+/// not read again while it does: with a writer between, both wait for ever.)
 ///
 /// # Examples
 ///
@@ -37,7 +37,8 @@ pub use guard::{RwLockReadGuard, RwLockWriteGuard};
 /// });
 /// ```
 pub struct RwLock<T: ?Sized> {
-    /// Who has the lock, those included who were handed it and did not run yet: the number of readers, or [`WRITER`].
+    /// Who has the lock, those included who were handed it and did not run yet: the number of readers, or
+    /// [`WRITER`].
     holders: Cell<usize>,
     waiters: WaitList<Access>,
     /// Borrowed as `holders` says, but for those who did not run yet.

@@ -15,8 +15,9 @@ pub use permit::{OwnedPermit, Permit};
 
 /// A number of permits. A task that has one goes on; without one it waits.
 ///
-/// Fair: who waits longest is served first, with the permits themselves. A request for many waits at the front
-/// until there are enough, and nobody behind it gets ahead, however few they ask for: so it is not put off for ever.
+/// Fair: who waits longest is served first, with the permits themselves. A request for many waits at the
+/// front until there are enough, and nobody behind it gets ahead, however few they ask for: so it is not put
+/// off for ever.
 ///
 /// # Examples
 ///
@@ -82,7 +83,8 @@ impl Semaphore {
         self.acquire_many(1)
     }
 
-    /// Waits for so many permits at once. More than there ever are is a wait for ever, and so it is for all behind.
+    /// Waits for so many permits at once. More than there ever are is a wait for ever, and so it is for all
+    /// behind.
     ///
     /// # Cancel safety
     ///
@@ -233,7 +235,8 @@ impl Semaphore {
     /// Takes permits back.
     #[inline]
     fn release(&self, permits: usize) {
-        // It wraps for who holds `MAX_PERMITS` eight times over. (Saturating would cost as much as all the rest.)
+        // It wraps for who holds `MAX_PERMITS` eight times over. (Saturating would cost as much as all the
+        // rest.)
         self.permits.set(self.permits.get().wrapping_add(permits));
         self.serve();
     }

@@ -15,41 +15,44 @@
 //!                                                passes it to the next waiter
 //! ```
 //!
-//! *Serving hands over the thing itself*, the grant: the lock, the permits, the item, the place. It belongs to the
-//! waiter from then on, before the waiter runs, and nobody else can have it meanwhile. So there is nothing to
-//! compete for when it runs, no newcomer gets ahead, and no second wake is needed.
+//! *Serving hands over the thing itself*, the grant: the lock, the permits, the item, the place. It belongs
+//! to the waiter from then on, before the waiter runs, and nobody else can have it meanwhile. So there is
+//! nothing to compete for when it runs, no newcomer gets ahead, and no second wake is needed.
 //!
-//! *A served waiter that is dropped before it ran* gives the grant back to its primitive (by [`remove`]), which
-//! serves the next with it, as if it had been released just now. A waiter that is dropped unserved may have been in the way of
-//! others (a request for many permits at the front): the primitive looks whether it can serve now.
+//! *A served waiter that is dropped before it ran* gives the grant back to its primitive (by [`remove`]),
+//! which serves the next with it, as if it had been released just now. A waiter that is dropped unserved may
+//! have been in the way of others (a request for many permits at the front): the primitive looks whether it
+//! can serve now.
 //!
 //! # Foreign code
 //!
-//! Wakers, but our own, are foreign code: their clone, wake and drop may call back into the primitive, or panic. So
+//! Wakers, but our own, are foreign code: their clone, wake and drop may call back into the primitive, or
+//! panic. So
 //!
 //! * nothing of theirs runs while the list is borrowed. [`serve`] *returns* the waker; whoever calls it first
 //!   brings the primitive's own state in order, then wakes ([`wake`], or [`Wakes`] for several);
-//! * who can serve several serves them all, and only then wakes ([`serve_while`], [`serve_all`]): what calls back finds
-//!   nothing half done;
-//! * a waker's panic is kept until all others are woken, and then goes on to whoever caused the wake. (If that one is
-//!   panicking already, the second panic is dropped.)
+//! * who can serve several serves them all, and only then wakes ([`serve_while`], [`serve_all`]): what calls
+//!   back finds nothing half done;
+//! * a waker's panic is kept until all others are woken, and then goes on to whoever caused the wake. (If
+//!   that one is panicking already, the second panic is dropped.)
 //! * cloning a waker may change what the primitive has to give: [`wait`] looks once more after it.
 //!
-//! Requests and grants may hold values of users. They are dropped with no borrow held, but for the drop of the
-//! whole list.
+//! Requests and grants may hold values of users. They are dropped with no borrow held, but for the drop of
+//! the whole list.
 //!
 //! # How it is stored
 //!
-//! A slab of entries, linked both ways by index, so that pushing, serving and removing are O(1); see [`Slab`]. It is made for the
-//! first waiter: until then a list is one null pointer. It never shrinks, and so is as large as the most who ever
-//! waited at a time; after that, waiting allocates nothing. A waker of our own is kept as its slot, and waking it costs
-//! a few instructions and no indirect call ([`WakeRef`]).
+//! A slab of entries, linked both ways by index, so that pushing, serving and removing are O(1); see
+//! [`Slab`]. It is made for the first waiter: until then a list is one null pointer. It never shrinks, and so
+//! is as large as the most who ever waited at a time; after that, waiting allocates nothing. A waker of our
+//! own is kept as its slot, and waking it costs a few instructions and no indirect call ([`WakeRef`]).
 //!
-//! An intrusive list (entries inside of the pinned futures, as in tokio and event-listener) would need no slab. It needs
-//! `unsafe` in every primitive, and futures of 56 bytes and more where these have 16 to 32, with 32 in the slab.
+//! An intrusive list (entries inside of the pinned futures, as in tokio and event-listener) would need no
+//! slab. It needs `unsafe` in every primitive, and futures of 56 bytes and more where these have 16 to 32,
+//! with 32 in the slab.
 //!
-//! A [`Key`] is neither `Copy` nor `Clone`, and only its owner can vacate its entry: so an index is never stale, and a
-//! generation beside it would tell nothing.
+//! A [`Key`] is neither `Copy` nor `Clone`, and only its owner can vacate its entry: so an index is never
+//! stale, and a generation beside it would tell nothing.
 //!
 //! [`remove`]: WaitList::remove
 //! [`serve`]: WaitList::serve
@@ -67,7 +70,7 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use crate::executor::task::discard;
-use crate::executor::wake::WakeRef;
+use crate::executor::wake::{Slot, WakeRef};
 use slab::{Slab, State};
 use wakes::Foreign;
 
@@ -121,31 +124,13 @@ impl<R, G> WaitList<R, G> {
         self.room.get().is_none_or(|room| room.waiting.get() + room.served.get() == 0)
     }
 
-    /// The whole wait of a future whose place is `key`: polls it if it is in the list, and `accept`s what it was
-    /// handed; else takes what it wants without waiting, or joins the list.
+    /// The whole wait of a future whose place is `key`: polls it if it is in the list, and `accept`s what it
+    /// was handed; else takes what it wants without waiting, or joins the list.
     ///
-    /// `take` must succeed only for one who overtakes nobody, and may be asked twice. What it gives is taken then and
-    /// there: foreign code may run before the caller has it.
+    /// `take` must succeed only for one who overtakes nobody, and may be asked twice. What it gives is taken
+    /// then and there: foreign code may run before the caller has it.
     #[inline]
     pub(crate) fn wait<T>(
-        &self,
-        key: &mut Option<Key>,
-        cx: &Context<'_>,
-        request: R,
-        mut take: impl FnMut() -> Option<T>,
-        accept: impl FnOnce(G) -> T,
-    ) -> Poll<T> {
-        if key.is_none() {
-            if let Some(taken) = take() {
-                return Poll::Ready(taken);
-            }
-        }
-        self.wait_in_list(key, cx, request, take, accept)
-    }
-
-    /// What of [`wait`](Self::wait) comes after the first look. Apart, so that the free path is a few instructions.
-    #[inline(never)]
-    fn wait_in_list<T>(
         &self,
         key: &mut Option<Key>,
         cx: &Context<'_>,
@@ -156,22 +141,60 @@ impl<R, G> WaitList<R, G> {
         if key.is_some() {
             return self.poll(key, cx).map(accept);
         }
-        let waker = WakeRef::new(cx.waker());
-        if let WakeRef::Foreign(_) = waker {
-            // Cloning ran foreign code, which may have freed what was taken just now.
-            if let Some(taken) = take() {
-                // A panic must not take away what was taken.
-                discard(waker);
-                return Poll::Ready(taken);
+        match take() {
+            Some(taken) => Poll::Ready(taken),
+            None => self.join(key, cx, request, take),
+        }
+    }
+
+    /// The second half of a first [`wait`](Self::wait), for who just looked and found nothing. `take` is
+    /// asked again if foreign code ran since.
+    #[inline]
+    pub(crate) fn join<T>(
+        &self,
+        key: &mut Option<Key>,
+        cx: &Context<'_>,
+        request: R,
+        take: impl FnMut() -> Option<T>,
+    ) -> Poll<T> {
+        match Slot::of(cx.waker()) {
+            Some(slot) => {
+                *key = Some(self.push_own(request, slot));
+                Poll::Pending
             }
+            None => self.join_foreign(key, cx, request, take),
+        }
+    }
+
+    /// Apart, so that the free path is a few instructions; and for our own wakers alone, so that nothing has
+    /// to be kept for a drop.
+    #[inline(never)]
+    fn push_own(&self, request: R, slot: &'static Slot) -> Key {
+        self.push(request, WakeRef::Slot(slot))
+    }
+
+    #[cold]
+    fn join_foreign<T>(
+        &self,
+        key: &mut Option<Key>,
+        cx: &Context<'_>,
+        request: R,
+        mut take: impl FnMut() -> Option<T>,
+    ) -> Poll<T> {
+        let waker = WakeRef::new(cx.waker());
+        // Cloning ran foreign code, which may have freed what was taken just now.
+        if let Some(taken) = take() {
+            // A panic must not take away what was taken.
+            discard(waker);
+            return Poll::Ready(taken);
         }
         *key = Some(self.push(request, waker));
         Poll::Pending
     }
 
-    /// Adds a waiter, behind all others. Between the look that found nothing to take and this call, no foreign code
-    /// may run: see [`wait`](Self::wait).
-    #[inline]
+    /// Adds a waiter, behind all others. Between the look that found nothing to take and this call, no
+    /// foreign code may run: see [`wait`](Self::wait).
+    #[inline(always)]
     pub(crate) fn push(&self, request: R, waker: WakeRef) -> Key {
         let room = self.room.get_or_init(Box::default);
         let key = room.slab.borrow_mut().push(request, waker);
@@ -185,7 +208,7 @@ impl<R, G> WaitList<R, G> {
     /// # Panics
     ///
     /// If `key` is `None`.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn poll(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<G> {
         let room = self.room(key);
         if let Some(grant) = room.take_grant(key) {
@@ -202,17 +225,15 @@ impl<R, G> WaitList<R, G> {
         self.room(key).take_grant(key)
     }
 
-    /// Serves who waits longest with what `decide` gives for its request; `None` leaves it waiting. The waker that
-    /// comes back is to be woken once the primitive's own state is in order.
+    /// Serves who waits longest with what `decide` gives for its request; `None` leaves it waiting. The waker
+    /// that comes back is to be woken once the primitive's own state is in order.
     ///
-    /// `decide` is ours: it must not run foreign code, and takes out of the request whatever does so in its drop.
+    /// `decide` is ours: it must not run foreign code, and takes out of the request whatever does so in its
+    /// drop.
     #[inline]
     #[must_use = "who was served must be woken"]
     pub(crate) fn serve(&self, decide: impl FnOnce(&mut R) -> Option<G>) -> Option<WakeRef> {
         let room = self.room.get()?;
-        if room.waiting.get() == 0 {
-            return None;
-        }
         let mut slab = room.slab.borrow_mut();
         let grant = decide(slab.front_mut()?)?;
         let (request, waker) = slab.serve_front(grant);
@@ -237,12 +258,14 @@ impl<R, G> WaitList<R, G> {
     }
 
     /// As [`serve_all`](Self::serve_all), for who has others to wake as well: panics are kept in `wakes`.
-    pub(crate) fn serve_all_with(&self, wakes: &mut Wakes, mut decide: impl FnMut(R) -> G) {
-        self.serve_each(wakes, |slab| slab.serve_front_with(&mut decide));
+    pub(crate) fn serve_all_with(&self, wakes: &mut Wakes, decide: impl FnMut(R) -> G) {
+        self.serve_several(wakes, |slab, foreign| {
+            slab.serve_all(decide, |waker| foreign.wake_or_keep(waker))
+        });
     }
 
-    /// Serves and wakes those who wait, in order, until `decide` gives `None` for one. All of them are served before
-    /// the first foreign waker is woken.
+    /// Serves and wakes those who wait, in order, until `decide` gives `None` for one. All of them are served
+    /// before the first foreign waker is woken.
     ///
     /// `decide` is ours, as in [`serve`](Self::serve).
     ///
@@ -251,30 +274,28 @@ impl<R, G> WaitList<R, G> {
     /// As [`serve_all`](Self::serve_all).
     pub(crate) fn serve_while(&self, mut decide: impl FnMut(&mut R) -> Option<G>) {
         let mut wakes = Wakes::new();
-        self.serve_each(&mut wakes, |slab| {
-            let grant = decide(slab.front_mut()?)?;
-            // Nothing of a request is left that would run foreign code in its drop.
-            Some(slab.serve_front(grant).1)
+        self.serve_several(&mut wakes, |slab, foreign| {
+            let mut served = 0;
+            while let Some(grant) = slab.front_mut().and_then(&mut decide) {
+                // Nothing of a request is left that would run foreign code in its drop.
+                foreign.wake_or_keep(slab.serve_front(grant).1);
+                served += 1;
+            }
+            served
         });
         wakes.finish();
     }
 
-    /// Serves with `next` as long as it gives wakers, then wakes.
+    /// Serves with `serve`, which says how many they were, and then wakes those whose wakers are foreign.
     #[inline]
-    fn serve_each(
+    fn serve_several(
         &self,
         wakes: &mut Wakes,
-        mut next: impl FnMut(&mut Slab<R, G>) -> Option<WakeRef>,
+        serve: impl FnOnce(&mut Slab<R, G>, &mut Foreign) -> usize,
     ) {
         let Some(room) = self.room.get() else { return };
         let mut foreign = Foreign::default();
-        let mut served = 0;
-        let mut slab = room.slab.borrow_mut();
-        while let Some(waker) = next(&mut slab) {
-            served += 1;
-            foreign.wake_or_keep(waker);
-        }
-        drop(slab);
+        let served = serve(&mut room.slab.borrow_mut(), &mut foreign);
         room.waiting.set(room.waiting.get() - served);
         room.served.set(room.served.get() + served);
         foreign.wake(wakes);

@@ -8,7 +8,8 @@ use std::task::Waker;
 
 use crate::executor::wake::WakeRef;
 
-/// Owns an entry: it goes when its key is given back. One more than the index, so that an `Option` of it is small.
+/// Owns an entry: it goes when its key is given back. One more than the index, so that an `Option` of it is
+/// small.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Key(NonZeroU32);
 
@@ -26,8 +27,8 @@ impl Key {
 /// No entry. Never an index: see [`Slab::grow`].
 const NIL: u32 = u32::MAX;
 
-/// `Waiting` entries are linked from `first`, who waits longest, to `last`; `Vacant` ones by `next` from `vacant`.
-/// `Served` ones are in no list.
+/// `Waiting` entries are linked from `first`, who waits longest, to `last`; `Vacant` ones by `next` from
+/// `vacant`. `Served` ones are in no list.
 pub(super) struct Slab<R, G> {
     entries: Vec<Entry<R, G>>,
     first: u32,
@@ -60,14 +61,16 @@ impl<R, G> Slab<R, G> {
     }
 
     /// Adds a waiter behind all others.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, request: R, waker: WakeRef) -> Key {
         let index = if self.vacant == NIL { self.grow() } else { self.vacant };
         let last = mem::replace(&mut self.last, index);
         let entry = self.entry_mut(index);
         let next_vacant = mem::replace(&mut entry.next, NIL);
         entry.previous = last;
-        entry.state = State::Waiting { request, waker };
+        // There is nothing to drop. Said so, the compiler need not hold all in registers that a call
+        // preserves.
+        mem::forget(mem::replace(&mut entry.state, State::Waiting { request, waker }));
         self.vacant = next_vacant;
         match last {
             NIL => self.first = index,
@@ -105,26 +108,43 @@ impl<R, G> Slab<R, G> {
     /// If nobody waits.
     #[inline]
     pub(super) fn serve_front(&mut self, grant: G) -> (R, WakeRef) {
-        let index = self.first;
-        self.unlink(index);
-        match mem::replace(&mut self.entry_mut(index).state, State::Served(grant)) {
-            State::Waiting { request, waker } => (request, waker),
-            _ => unreachable!("who is first waits"),
-        }
-    }
-
-    /// Hands what `decide` makes of its request to who waits longest; `None` if nobody does.
-    #[inline]
-    pub(super) fn serve_front_with(&mut self, decide: &mut impl FnMut(R) -> G) -> Option<WakeRef> {
-        let index = self.first;
-        let entry = self.entries.get_mut(index as usize)?;
-        let State::Waiting { request, waker } = mem::replace(&mut entry.state, State::Vacant)
+        let entry = self.entry_mut(self.first);
+        let State::Waiting { request, waker } =
+            mem::replace(&mut entry.state, State::Served(grant))
         else {
             unreachable!("who is first waits")
         };
-        entry.state = State::Served(decide(request));
-        self.unlink(index);
-        Some(waker)
+        self.first = entry.next;
+        match self.first {
+            NIL => self.last = NIL,
+            first => self.entry_mut(first).previous = NIL,
+        }
+        (request, waker)
+    }
+
+    /// Hands what `decide` makes of their requests to all who wait, and gives their wakers to `woken`, in
+    /// order. Returns how many they were. Neither may panic.
+    #[inline]
+    pub(super) fn serve_all(
+        &mut self,
+        mut decide: impl FnMut(R) -> G,
+        mut woken: impl FnMut(WakeRef),
+    ) -> usize {
+        let mut index = mem::replace(&mut self.first, NIL);
+        self.last = NIL;
+        let mut served = 0;
+        // The links of those who are served mean nothing any more, so they are left as they are.
+        while let Some(entry) = self.entries.get_mut(index as usize) {
+            let State::Waiting { request, waker } = mem::replace(&mut entry.state, State::Vacant)
+            else {
+                unreachable!("who is in the list waits")
+            };
+            entry.state = State::Served(decide(request));
+            index = entry.next;
+            served += 1;
+            woken(waker);
+        }
+        served
     }
 
     /// Whether a waiter that is not served will be woken through `waker`.

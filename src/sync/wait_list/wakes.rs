@@ -77,14 +77,21 @@ pub(super) struct Foreign {
 }
 
 impl Foreign {
-    /// Wakes one of our own at once: that is not foreign code. Keeps a foreign one, and all who come after it, so
-    /// that they are woken in order.
-    #[inline]
+    /// Wakes one of our own at once: that is not foreign code. Keeps a foreign one, and all who come after
+    /// it, so that they are woken in order.
+    #[inline(always)]
     pub(super) fn wake_or_keep(&mut self, waker: WakeRef) {
-        match (waker, &self.first) {
-            (WakeRef::Slot(slot), None) => slot.wake(),
-            (waker, None) => self.first = Some(waker),
-            (waker, Some(_)) => self.more.push(waker),
+        match waker {
+            WakeRef::Slot(slot) if self.first.is_none() => slot.wake(),
+            waker => self.keep(waker),
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, waker: WakeRef) {
+        match self.first {
+            None => self.first = Some(waker),
+            Some(_) => self.more.push(waker),
         }
     }
 

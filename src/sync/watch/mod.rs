@@ -1,11 +1,11 @@
 //! A value that changes, for many who want to know the newest.
 //!
-//! Receivers see the newest value only: changes that come between two looks are one to them. Each change counts up a
-//! version; a receiver remembers which it has *seen*, by [`borrow_and_update`](Receiver::borrow_and_update) or
-//! [`changed`](Receiver::changed).
+//! Receivers see the newest value only: changes that come between two looks are one to them. Each change
+//! counts up a version; a receiver remembers which it has *seen*, by
+//! [`borrow_and_update`](Receiver::borrow_and_update) or [`changed`](Receiver::changed).
 //!
-//! The value is borrowed, not cloned. So, as with a `RefCell`, it cannot be changed while a [`Ref`] to it is held:
-//! do not hold one across an `await`.
+//! The value is borrowed, not cloned. So, as with a `RefCell`, it cannot be changed while a [`Ref`] to it is
+//! held: do not hold one across an `await`.
 //!
 //! # Examples
 //!

@@ -9,7 +9,8 @@ use super::RecvError;
 use super::shared::{Ref, Shared};
 use crate::sync::wait_list::Key;
 
-/// Looks at the value of a [`channel`](super::channel). Clones look at the same, and have seen what this one has.
+/// Looks at the value of a [`channel`](super::channel). Clones look at the same, and have seen what this one
+/// has.
 ///
 /// The receiver itself is what waits: a future of its that is dropped keeps its place until the next change.
 #[must_use = "a receiver that is dropped sees nothing"]
@@ -65,8 +66,8 @@ impl<T> Receiver<T> {
         self.shared.poll_changed(&mut self.key, &mut self.seen, cx)
     }
 
-    /// Waits until the value is one for which `is_met` holds, and borrows it; it counts as seen. Looks at the present
-    /// value first.
+    /// Waits until the value is one for which `is_met` holds, and borrows it; it counts as seen. Looks at the
+    /// present value first.
     ///
     /// # Errors
     ///

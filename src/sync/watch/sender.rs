@@ -25,7 +25,8 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     ///
-    /// Gives the value back if there is no receiver; [`send_replace`](Self::send_replace) sets it all the same.
+    /// Gives the value back if there is no receiver; [`send_replace`](Self::send_replace) sets it all the
+    /// same.
     ///
     /// # Panics
     ///
@@ -39,8 +40,8 @@ impl<T> Sender<T> {
         Ok(())
     }
 
-    /// Replaces the value, whether there is a receiver or not, wakes all who wait for a change, and gives back the
-    /// value before.
+    /// Replaces the value, whether there is a receiver or not, wakes all who wait for a change, and gives
+    /// back the value before.
     ///
     /// # Panics
     ///
@@ -65,7 +66,8 @@ impl<T> Sender<T> {
         });
     }
 
-    /// Changes the value in place; if `modify` says that it did, wakes all who wait for a change. Returns what it says.
+    /// Changes the value in place; if `modify` says that it did, wakes all who wait for a change. Returns
+    /// what it says.
     ///
     /// # Panics
     ///

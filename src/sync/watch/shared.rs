@@ -80,7 +80,7 @@ impl<T> Shared<T> {
                 return Poll::Ready(Err(RecvError));
             }
             let take = || (is_new() || is_over()).then_some(());
-            ready!(self.waiting.wait(key, cx, (), take, |()| ()));
+            ready!(self.waiting.join(key, cx, (), take));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -22,6 +23,8 @@ pub(super) struct Crew<'env> {
     children: Vec<Option<Member<'env>>>,
     /// How many children were taken in.
     entered: u64,
+    /// Room for the next newcomers.
+    spare: Vec<Child<'env>>,
     /// `None` only while it is lent.
     household: Option<Rc<Household>>,
     /// The first panic.
@@ -41,6 +44,7 @@ impl<'env> Crew<'env> {
             routes: Children::new(1),
             children: vec![None],
             entered: 0,
+            spare: Vec::new(),
             household: Some(Household::open()),
             panic: None,
         }
@@ -101,7 +105,7 @@ impl<'env> Crew<'env> {
         cx: &mut Context<'_>,
     ) -> Result<(), Box<dyn Any + Send>> {
         let Some(member) = &mut self.children[index] else { return Ok(()) };
-        let polled = catch_unwind(AssertUnwindSafe(|| member.child.as_mut().poll(cx)));
+        let polled = catch_unwind(AssertUnwindSafe(|| member.child.poll(cx)));
         match polled {
             Ok(Poll::Pending) => Ok(()),
             Ok(Poll::Ready(())) => self.let_go(index),
@@ -125,17 +129,18 @@ impl<'env> Crew<'env> {
 
     /// Takes in who was spawned since.
     fn take_in(&mut self) {
-        if self.shared.newcomers.borrow().is_empty() {
-            return;
-        }
-        for child in self.shared.take_newcomers() {
+        let mut newcomers = self.shared.newcomers.replace(mem::take(&mut self.spare));
+        for child in newcomers.drain(..) {
             let index = self.routes.insert();
-            if self.children.len() <= index {
-                self.children.resize_with(index + 1, || None);
-            }
             self.entered += 1;
-            self.children[index] = Some(Member { order: self.entered, child });
+            let member = Some(Member { order: self.entered, child });
+            // Indices are given out one by one.
+            match self.children.get_mut(index) {
+                Some(place) => *place = member,
+                None => self.children.push(member),
+            }
         }
+        self.spare = newcomers;
     }
 
     /// A panic: drops the body, then the children in spawn order, and takes no more. The first panic is kept, the

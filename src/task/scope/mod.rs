@@ -5,13 +5,14 @@
 //!
 //! # Why this is sound
 //!
-//! There is no `unsafe` here, and nothing outside of the scope's future ever points at a child.
+//! There is no `unsafe` here, and nothing outside of the scope's future ever polls a child.
 //!
 //! * A child must outlive `'env`, a lifetime that the caller of `scope` chose. The scope's future names `'env`, so the
 //!   compiler sees to it that it is used no longer than what the children borrow. What the body owns does not outlive
 //!   `'env`, so children cannot borrow that.
 //! * Whoever can reach a child by type has `'env` in his type: the scope's future, and [`Scope`] handles, through the list
-//!   of children that were spawned and not taken in yet. A [`ScopeHandle`] reaches an output, never a future.
+//!   of children that were spawned and not taken in yet. A [`ScopeHandle`] names `'env` too: it shares the child's
+//!   memory, and takes the output out of it.
 //! * Wakers reach an index in a queue (`executor::children`), not a child. So a stale one finds nothing.
 //! * *Forgetting.* Nothing relies on a destructor. A scope's future that is forgotten is never polled again, so its
 //!   children are not either; they leak, with references that nobody follows. Forgotten handles leak what they share.
@@ -26,11 +27,11 @@ pub use child::ScopeHandle;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Waker;
 
-use self::child::Outcome;
+use self::child::Child;
 use self::crew::Crew;
 use super::household;
 use super::wake::wake;
@@ -102,8 +103,6 @@ pub struct Scope<'env> {
     shared: Rc<Shared<'env>>,
 }
 
-type Child<'env> = Pin<Box<dyn Future<Output = ()> + 'env>>;
-
 /// What the scope's future and its handles share.
 struct Shared<'env> {
     /// Spawned and not yet taken in.
@@ -137,20 +136,19 @@ impl<'env> Scope<'env> {
     /// # });
     /// ```
     #[doc(alias = "start_soon")]
-    pub fn spawn<F: Future + 'env>(&self, future: F) -> ScopeHandle<F::Output>
+    pub fn spawn<F: Future + 'env>(&self, future: F) -> ScopeHandle<'env, F::Output>
     where
         F::Output: 'env,
     {
-        let outcome = Rc::new(Outcome::new());
-        if !self.shared.is_closed.get() {
-            let child = Box::pin(child::run(future, outcome.promise()));
-            self.shared.newcomers.borrow_mut().push(child);
-            self.shared.alive.set(self.shared.alive.get() + 1);
-            wake(self.shared.waiter.take());
-        } else {
-            drop(outcome.promise());
+        if self.shared.is_closed.get() {
+            drop(future);
+            return ScopeHandle::refused();
         }
-        ScopeHandle::new(outcome)
+        let (child, handle) = Child::new(future);
+        self.shared.newcomers.borrow_mut().push(child);
+        self.shared.alive.set(self.shared.alive.get() + 1);
+        wake(self.shared.waiter.take());
+        handle
     }
 
     /// Returns how many children are not over.

@@ -1,11 +1,12 @@
 //! The columns of the table: each measures what its library has.
 
+use std::cell::Cell;
 use std::future::{Future, ready};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Column, Role};
-use crate::scenarios::{Kind, Sometimes, child};
+use crate::scenarios::{Kind, Sometimes, child, fallible};
 
 /// All columns.
 pub fn columns() -> Vec<Column<Kind>> {
@@ -53,6 +54,7 @@ fn nanoseconds(duration: Duration) -> f64 {
 
 fn ours(kind: Kind, operations: u64) -> Option<f64> {
     use monoloop::future::{as_completed, gather};
+    use monoloop::task::{JoinSet, group, scope};
     let time = monoloop::run(async move {
         Some(match kind {
             Kind::Gather(count) => {
@@ -80,8 +82,44 @@ fn ours(kind: Kind, operations: u64) -> Option<f64> {
                 n = a.ready() => n,
                 n = b.ready() => n + 1,
             }),
-            // The place for `scope`.
-            Kind::Scope(_) => return None,
+            Kind::Scope(count) => {
+                repeat(operations, count, || async {
+                    let sum = Cell::new(0);
+                    scope(async |s| {
+                        for number in 0..count {
+                            let sum = &sum;
+                            s.spawn(async move { sum.set(sum.get() + child(number).await) });
+                        }
+                    })
+                    .await;
+                    black_box(sum.get());
+                })
+                .await
+            }
+            Kind::JoinSet(count) => {
+                repeat(operations, count, || async {
+                    let mut set = JoinSet::new();
+                    for number in 0..count {
+                        set.spawn(child(number));
+                    }
+                    while let Some(output) = set.join_next().await {
+                        let _ = black_box(output);
+                    }
+                })
+                .await
+            }
+            Kind::Group(count) => {
+                repeat(operations, count, || async {
+                    let outcome = group(async |group| {
+                        for number in 0..count {
+                            group.spawn(fallible(number));
+                        }
+                        Ok(())
+                    });
+                    let _ = black_box(outcome.await);
+                })
+                .await
+            }
             Kind::Timeout => {
                 repeat(operations, 1, || async {
                     let limit = Duration::from_secs(1);
@@ -127,7 +165,7 @@ fn futures(kind: Kind, operations: u64) -> Option<f64> {
                     n = b.ready().fuse() => n + 1,
                 })
             }
-            Kind::Scope(_) | Kind::Timeout => return None,
+            Kind::Scope(_) | Kind::JoinSet(_) | Kind::Group(_) | Kind::Timeout => return None,
         })
     });
     time.map(nanoseconds)
@@ -162,7 +200,7 @@ fn concurrency(kind: Kind, operations: u64) -> Option<f64> {
                 })
                 .await
             }
-            Kind::Select | Kind::Scope(_) | Kind::Timeout => return None,
+            _ => return None,
         })
     });
     time.map(nanoseconds)
@@ -182,8 +220,22 @@ fn tokio(kind: Kind, operations: u64) -> Option<f64> {
     };
     let time = LocalSet::new().block_on(&runtime, async move {
         Some(match kind {
-            Kind::Gather(count) | Kind::AsCompleted(count) | Kind::Scope(count) => {
-                repeat(operations, count, || spawned(count)).await
+            Kind::Gather(count)
+            | Kind::AsCompleted(count)
+            | Kind::Scope(count)
+            | Kind::JoinSet(count) => repeat(operations, count, || spawned(count)).await,
+            // A set that the first error would end.
+            Kind::Group(count) => {
+                repeat(operations, count, || async {
+                    let mut set = JoinSet::new();
+                    for number in 0..count {
+                        set.spawn_local(fallible(number));
+                    }
+                    while let Some(Ok(Ok(output))) = set.join_next().await {
+                        black_box(output);
+                    }
+                })
+                .await
             }
             Kind::Join => {
                 repeat(operations, 1, || async {

@@ -21,8 +21,9 @@ const CAVEATS: &str = "\
 - that a program gets faster by these ratios: the futures do nothing but yield;
 - what the crates cost elsewhere: all but tokio's run on monoloop's loop, whose wakers cost the others next to
   nothing as well;
-- that equals are compared in all: a JoinSet spawns tasks, the others poll futures in place; futures' join_all of
-  up to 30 futures polls all of them on every wake.";
+- that equals are compared in all: a JoinSet and a TaskGroup spawn tasks, the others poll futures in place; futures'
+  join_all of up to 30 futures, and join! everywhere but here, poll all of them on every wake; tokio has neither
+  scopes nor groups, and its column shows a JoinSet in their rows.";
 
 fn main() -> ExitCode {
     Suite {

@@ -1,5 +1,6 @@
 //! The rows of the table, and the futures that are combined.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::Pin;
@@ -20,6 +21,10 @@ pub enum Kind {
     Select,
     /// So many children that yield once and may borrow, or are tasks.
     Scope(u64),
+    /// So many tasks that yield once, joined as they end.
+    JoinSet(u64),
+    /// So many tasks that yield once and stand or fall together.
+    Group(u64),
     /// A timeout around a future that is ready.
     Timeout,
 }
@@ -42,6 +47,8 @@ pub const SCENARIOS: &[Scenario<Kind>] = &[
     row(Kind::Join, "join! of 2 that yield once", 1, None),
     row(Kind::Select, "select! of 2, ready sometimes", 1, Some(1.0)),
     row(Kind::Scope(1000), "scope of 1000 that yield once", 1000, Some(0.5)),
+    row(Kind::JoinSet(1000), "JoinSet of 1000 that yield once", 1000, None),
+    row(Kind::Group(1000), "TaskGroup of 1000 that yield once", 1000, None),
     row(Kind::Timeout, "timeout, ready at once", 1, Some(0.5)),
 ];
 
@@ -69,6 +76,11 @@ impl Future for YieldOnce {
 pub async fn child(number: u64) -> u64 {
     yield_once().await;
     black_box(number)
+}
+
+/// The same, as a child that may fail.
+pub async fn fallible(number: u64) -> Result<u64, Infallible> {
+    Ok(child(number).await)
 }
 
 /// Is ready at every second poll, and says how often that was.

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         scenarios: scenarios::SCENARIOS,
         columns: libraries::columns(),
         caveats: CAVEATS,
-        remark: "The bars count all columns but the bare heap, which has its own.",
+        remark: "The bars count all columns but bare std, the floor, which has a bar of its own in one row.",
     }
     .main()
 }

@@ -24,7 +24,7 @@ pub fn columns() -> Vec<Column<Kind>> {
         peer("local sync", &["local-sync"], local_sync::measure),
         peer("async unsync", &["async-unsync"], async_unsync::measure),
         peer("unsync", &["unsync"], unsync::measure),
-        Column { role: Role::Floor, ..peer("bare heap", &[], bare::measure) },
+        Column { role: Role::Floor, ..peer("bare std", &[], bare::measure) },
     ]
 }
 

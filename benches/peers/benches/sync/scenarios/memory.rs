@@ -13,7 +13,7 @@ pub fn idle_bytes<T>(count: u64, make: impl Fn() -> T) -> Option<f64> {
     let values: Vec<T> = (0..count).map(|_| make()).collect();
     let after = platform::resident_bytes()?;
     black_box(&values);
-    Some(after.saturating_sub(before) as f64)
+    Some(whole(after.saturating_sub(before), count))
 }
 
 /// The bytes of so many futures that wait, each in a box, with what they allocate elsewhere.
@@ -28,5 +28,11 @@ pub fn waiting_bytes<F: Future>(count: u64, mut make: impl FnMut() -> F) -> Opti
     }
     let after = platform::resident_bytes()?;
     std::mem::forget(waiting);
-    Some(after.saturating_sub(before) as f64)
+    Some(whole(after.saturating_sub(before), count))
+}
+
+/// The sum of `count` values of so many whole bytes as come nearest: the rest is the last page, and other people's.
+fn whole(sum: u64, count: u64) -> f64 {
+    let each = sum as f64 / count as f64;
+    each.round() * count as f64
 }

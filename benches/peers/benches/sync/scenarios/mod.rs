@@ -57,7 +57,7 @@ const fn calibrated(
 }
 
 const fn bytes(kind: Kind, title: &'static str) -> Scenario<Kind> {
-    let size = Size::Alone { full: 100_000, quick: 10_000, rounds: 3 };
+    let size = Size::Alone { full: 400_000, quick: 10_000, rounds: 3 };
     Scenario { kind, title, size, bar: Some(Bar::BestPeer(1.0)) }
 }
 
