@@ -232,6 +232,77 @@ fn polls_wake_the_last_poller() {
     });
 }
 
+/// Row 17 of the bug classes: what is there is given, however it is cut.
+#[test]
+fn read_byte_by_byte_a_pipe_gives_every_byte() {
+    let _alone = alone();
+    run(async {
+        let (reader, writer) = pipe();
+        let (reader, mut writer) = (AsyncFd::new(reader).unwrap(), AsyncFd::new(writer).unwrap());
+        let writing = spawn(async move {
+            for n in 0..50_u8 {
+                writer.write_all(&vec![n; usize::from(n)]).await.unwrap();
+                yield_now().await;
+            }
+        });
+        let mut got = Vec::new();
+        loop {
+            let mut byte = [0];
+            // A task of its own kind now and then: with a guard, and without.
+            let count = match got.len() % 2 {
+                0 => reader.read_with(|mut file| file.read(&mut byte)).await.unwrap(),
+                _ => loop {
+                    let mut guard = reader.readable().await.unwrap();
+                    if let Ok(result) = guard.try_io(|mut file| file.read(&mut byte)) {
+                        break result.unwrap();
+                    }
+                },
+            };
+            match count {
+                0 => break,
+                _ => got.push(byte[0]),
+            }
+        }
+        writing.await.unwrap();
+        let expected: Vec<u8> = (0..50).flat_map(|n| vec![n; usize::from(n)]).collect();
+        assert_eq!(got, expected);
+    });
+}
+
+/// Row 19: each direction wakes its own.
+#[test]
+fn each_direction_wakes_its_own() {
+    let _alone = alone();
+    run(async {
+        let (ours, mut peer) = pair();
+        let ours = Rc::new(AsyncFd::new(ours).unwrap());
+        // Full to the brim, and nothing to read.
+        let mut stream = ours.get_ref();
+        while stream.write(&[0; 4096]).is_ok() {}
+        let polls = [(); 2].map(|()| Rc::new(std::cell::Cell::new(0)));
+        let task = |which: usize| {
+            let (ours, polls) = (Rc::clone(&ours), Rc::clone(&polls[which]));
+            spawn(net_common::counted(polls, async move {
+                match which {
+                    0 => ours.read_with(|mut ours| ours.read(&mut [0; 8])).await,
+                    _ => ours.write_with(|mut ours| ours.write(b"x")).await,
+                }
+            }))
+        };
+        let (reading, writing) = (task(0), task(1));
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        let before = polls[1].get();
+        peer.write_all(b"hi").unwrap();
+        assert_eq!(reading.await.unwrap().unwrap(), 2);
+        assert_eq!(polls[1].get(), before, "the writer was not concerned");
+        let mut sink = vec![0; 1 << 20];
+        while peer.read(&mut sink).is_ok() {}
+        assert_eq!(writing.await.unwrap().unwrap(), 1);
+    });
+}
+
 #[test]
 fn dropping_it_leaves_nothing_behind_even_if_a_duplicate_lives() {
     let _alone = alone();

@@ -11,10 +11,11 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream as StdStream;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_lite::future::poll_once;
 use monoloop::io::*;
-use monoloop::net::{TcpListener, open_connection, start_server, start_server_on};
+use monoloop::net::{Server, TcpListener, open_connection, start_server};
 use monoloop::{spawn, yield_now};
 use net_common::{alone, listener, run, run_on, until};
 
@@ -83,7 +84,7 @@ fn handlers_run_side_by_side_and_share_state() {
         let server = server.await.unwrap();
         let clients: Vec<_> = (0..20)
             .map(|n| {
-                let addr = server.local_addr();
+                let addr = server.local_addrs()[0];
                 spawn(async move {
                     let (mut reader, writer) = open_connection(addr).await?;
                     for round in 0..5 {
@@ -120,7 +121,7 @@ fn an_error_or_panic_of_a_handler_ends_its_connection_only() {
         });
         let server = server.await.unwrap();
         let ask = async |line: &str| {
-            let (mut reader, writer) = open_connection(server.local_addr()).await.unwrap();
+            let (mut reader, writer) = open_connection(server.local_addrs()[0]).await.unwrap();
             writer.write(line.as_bytes()).unwrap();
             let mut all = String::new();
             // After a panic, the connection may be reset.
@@ -132,7 +133,7 @@ fn an_error_or_panic_of_a_handler_ends_its_connection_only() {
         assert_eq!(ask("fail\n").await, "before\n");
         assert_eq!(ask("panic\n").await, "");
         assert_eq!(other.await, "before\nfine\n");
-        assert!(server.is_serving());
+        assert!(server.is_accepting());
         until(|| server.connections() == 0).await;
     });
     let reports = log.take();
@@ -152,22 +153,22 @@ fn closing_stops_accepting_and_waits_for_the_connections() {
             io::Result::Ok(())
         });
         let server = server.await.unwrap();
-        let addr = server.local_addr();
+        let addr = server.local_addrs()[0];
         let (mut reader, writer) = open_connection(addr).await.unwrap();
         until(|| server.connections() == 1).await;
-        assert!(poll_once(pin!(server.wait_closed())).await.is_none(), "it is open");
-        server.close();
-        assert!(!server.is_serving());
+        assert!(poll_once(pin!(server.wait())).await.is_none(), "it is open");
+        server.stop_accepting();
+        assert!(!server.is_accepting());
         assert_eq!(open_connection(addr).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
         // The connection lives on.
-        let mut closing = pin!(server.wait_closed());
+        let mut closing = pin!(server.wait());
         assert!(poll_once(closing.as_mut()).await.is_none());
         writer.write(b"still\n").unwrap();
         assert_eq!(reader.read_exactly(5).await.unwrap(), b"still");
         writer.close();
         closing.await;
         assert_eq!(server.connections(), 0);
-        server.wait_closed().await;
+        server.wait().await;
     });
 }
 
@@ -180,10 +181,10 @@ fn what_a_handler_wrote_is_sent_after_it_is_through() {
             io::Result::Ok(())
         });
         let server = server.await.unwrap();
-        let (mut reader, _writer) = open_connection(server.local_addr()).await.unwrap();
+        let (mut reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
         yield_now().await;
-        server.close();
-        let mut closing = pin!(server.wait_closed());
+        server.stop_accepting();
+        let mut closing = pin!(server.wait());
         assert!(poll_once(closing.as_mut()).await.is_none());
         let mut all = Vec::new();
         reader.read_to_end(&mut all).await.unwrap();
@@ -203,8 +204,8 @@ fn a_writer_may_outlive_its_handler() {
             io::Result::Ok(())
         });
         let server = server.await.unwrap();
-        let (mut one, _) = open_connection(server.local_addr()).await.unwrap();
-        let (mut two, _) = open_connection(server.local_addr()).await.unwrap();
+        let (mut one, _) = open_connection(server.local_addrs()[0]).await.unwrap();
+        let (mut two, _) = open_connection(server.local_addrs()[0]).await.unwrap();
         until(|| everybody.borrow().len() == 2).await;
         assert_eq!(server.connections(), 2);
         for writer in everybody.borrow().iter() {
@@ -219,7 +220,7 @@ fn a_writer_may_outlive_its_handler() {
 }
 
 #[test]
-fn aborting_clients_drops_their_handlers() {
+fn shutting_down_drops_handlers_that_do_not_end() {
     let _alone = alone();
     run(async {
         let alive = Rc::new(Cell::new(0));
@@ -232,56 +233,29 @@ fn aborting_clients_drops_their_handlers() {
         let server = server.await.unwrap();
         let mut clients = Vec::new();
         for _ in 0..5 {
-            clients.push(open_connection(server.local_addr()).await.unwrap());
+            clients.push(open_connection(server.local_addrs()[0]).await.unwrap());
         }
         until(|| alive.get() == 5).await;
-        server.abort_clients();
-        assert_eq!((alive.get(), server.connections()), (0, 0));
-        assert!(server.is_serving());
+        let endings = server.shutdown(Duration::ZERO).await;
+        assert_eq!((alive.get(), endings.aborted), (0, 5));
         assert_eq!(clients[0].0.next_line().await.unwrap(), None);
     });
 }
 
 #[test]
-fn dropping_a_server_ends_it_and_detaching_does_not() {
+fn dropping_a_server_ends_it() {
     let _alone = alone();
     run(async {
-        let hold =
-            async |mut reader: StreamReader<_>, _writer| reader.read_exactly(9).await.map(drop);
-        let server = start_server("127.0.0.1:0", hold).await.unwrap();
-        let addr = server.local_addr();
+        let server = start_server("127.0.0.1:0", async |mut reader, _writer| {
+            reader.read_exactly(9).await.map(drop)
+        });
+        let server = server.await.unwrap();
+        let addr = server.local_addrs()[0];
         let (mut reader, _writer) = open_connection(addr).await.unwrap();
         until(|| server.connections() == 1).await;
         drop(server);
         assert_eq!(reader.next_line().await.unwrap(), None);
         assert!(open_connection(addr).await.is_err());
-
-        let server = start_server("127.0.0.1:0", hold).await.unwrap();
-        let addr = server.local_addr();
-        server.detach();
-        let _connection = open_connection(addr).await.unwrap();
-    });
-}
-
-#[test]
-fn serving_for_ever_ends_with_its_future_or_with_close() {
-    let _alone = alone();
-    run(async {
-        let nothing = async |_reader: StreamReader<_>, _writer| io::Result::Ok(());
-        let server = start_server("127.0.0.1:0", nothing).await.unwrap();
-        {
-            let mut serving = pin!(server.serve_forever());
-            assert!(poll_once(serving.as_mut()).await.is_none());
-            assert!(server.is_serving());
-        }
-        assert!(!server.is_serving());
-
-        let server = Rc::new(start_server("127.0.0.1:0", nothing).await.unwrap());
-        let other = Rc::clone(&server);
-        let serving = spawn(async move { other.serve_forever().await });
-        yield_now().await;
-        server.close();
-        serving.await.unwrap();
     });
 }
 
@@ -289,15 +263,14 @@ fn serving_for_ever_ends_with_its_future_or_with_close() {
 fn half_closes_both_ways_are_told_apart() {
     let _alone = alone();
     run(async {
-        let server = start_server_on(listener().await, async |mut reader, writer| {
+        let server = Server::new([listener().await]).start_streams(async |mut reader, writer| {
             // First their end, while ours is open.
             assert_eq!(reader.read_some(9).await?, b"a");
             assert_eq!(reader.read_some(9).await?, b"");
             writer.write(b"b")?;
             writer.write_eof().await
         });
-        let server = server.unwrap();
-        let addr = server.local_addr();
+        let addr = server.local_addrs()[0];
         let peer = std::thread::spawn(move || {
             let mut peer = StdStream::connect(addr).unwrap();
             peer.write_all(b"a").unwrap();
@@ -350,4 +323,45 @@ fn unix_sockets_serve_as_well() {
         assert!(open_unix_connection(&path).await.is_err());
     });
     let _gone = std::fs::remove_file(&path);
+}
+
+#[test]
+fn an_error_closes_the_connection_wherever_the_writer_is() {
+    let _alone = alone();
+    let (event_loop, log) = common::reporting_loop();
+    run_on(&event_loop, async {
+        let kept = Rc::new(RefCell::new(Vec::new()));
+        let keep = Rc::clone(&kept);
+        let server = start_server("127.0.0.1:0", async move |_reader, writer| {
+            writer.write(b"so long")?;
+            keep.borrow_mut().push(writer);
+            Err(io::Error::other("no more"))
+        });
+        let server = server.await.unwrap();
+        let (mut reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        let mut all = String::new();
+        reader.read_to_string(&mut all).await.unwrap();
+        assert_eq!(all, "so long");
+        assert!(kept.borrow()[0].is_closing());
+    });
+    assert_eq!(log.len(), 1);
+}
+
+#[test]
+fn an_aborted_writer_gives_its_half_up_at_once() {
+    let _alone = alone();
+    run(async {
+        let server = start_server("127.0.0.1:0", async |mut reader, writer| {
+            writer.abort();
+            // The handler stays, and still hears the peer.
+            assert_eq!(reader.read_line().await?, b"still\n");
+            io::Result::Ok(())
+        });
+        let server = server.await.unwrap();
+        let (mut reader, writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        assert_eq!(reader.next_line().await.unwrap(), None);
+        assert_eq!(server.connections(), 1);
+        writer.write(b"still\n").unwrap();
+        until(|| server.connections() == 0).await;
+    });
 }

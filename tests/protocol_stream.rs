@@ -589,3 +589,26 @@ fn check_order(log: &[String], round: u64) {
         assert_eq!(mark, ["pause", "resume"][n % 2], "{}", context());
     }
 }
+
+#[test]
+fn who_took_over_in_a_callback_is_told_of_the_very_next() {
+    run(async {
+        let (ours, _peer) = duplex(1);
+        let second = Told::new();
+        let first = Told::with({
+            let second = second.clone();
+            move |transport, what| {
+                if what == b"pause" {
+                    transport.set_protocol(second.clone());
+                    transport.set_water_marks(1000, 1000);
+                }
+            }
+        });
+        let transport = attach(ours, first.clone());
+        transport.set_water_marks(0, 0);
+        transport.write(b"much").unwrap();
+        rest().await;
+        assert_eq!(first.log.take(), ["made", "pause"]);
+        assert_eq!(second.log.take(), ["resume"]);
+    });
+}

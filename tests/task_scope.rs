@@ -464,7 +464,7 @@ fn a_body_that_is_woken_at_its_end_leaves_its_place_to_nobody() {
     let _alone = common::alone();
     let ran = Cell::new(0);
     virtual_loop().run(async {
-        scope(async |s| {
+        let done = scope(async |s| {
             let inner = s.clone();
             let ran = &ran;
             s.spawn(async move {
@@ -474,8 +474,8 @@ fn a_body_that_is_woken_at_its_end_leaves_its_place_to_nobody() {
                 }
             });
             common::own_waker().await.wake();
-        })
-        .await;
+        });
+        time::timeout(SECOND, done).await.expect("it ends");
     });
     assert_eq!(ran.get(), 5);
 }

@@ -56,6 +56,13 @@ pub struct LimitOverrun {
     pub consumed: usize,
 }
 
+impl LimitOverrun {
+    /// None of the delimiters, the longest of which is so long, came within `limit` bytes.
+    pub(crate) fn of(limit: usize, longest: usize) -> Self {
+        Self { limit, consumed: (limit + 1).saturating_sub(longest) }
+    }
+}
+
 impl fmt::Display for LimitOverrun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no delimiter within {} bytes", self.limit)

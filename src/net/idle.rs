@@ -43,7 +43,8 @@ use crate::time::Sleep;
 /// timeout(Duration::from_secs(10), stream.read_line(&mut head)).await??;
 ///
 /// // And then nothing for thirty.
-/// let error = stream.read(&mut [0]).await.unwrap_err();
+/// head.clear();
+/// let error = stream.read_line(&mut head).await.unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::TimedOut);
 /// # Ok(())
 /// # })

@@ -32,7 +32,7 @@ pub use server::{
 #[doc(hidden)]
 pub use stream::Connection;
 pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SendFile, WriteHalf};
-pub use streams::{StreamServer, open_connection, start_server, start_server_on};
+pub use streams::{open_connection, start_server};
 #[cfg(unix)]
 pub use streams::{open_unix_connection, start_unix_server};
 pub use tcp::{ConnectError, Connector, TcpListener, TcpSocket, TcpStream};

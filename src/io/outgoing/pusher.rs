@@ -12,14 +12,18 @@ use futures_io::AsyncWrite;
 use super::{Failure, Outgoing, Wish};
 use crate::io::poll_proceed;
 
-/// What an empty buffer keeps for the next writes.
-const KEPT: usize = 64 * 1024;
+/// What an empty buffer keeps for the next writes. There are two of them, also while the connection is idle.
+const KEPT: usize = 16 * 1024;
+
+/// What the stream is expected to be while this is polled.
+const ALIVE: &str = "nobody polls it again when it is over";
 
 /// Sends what is in the queue of an [`Outgoing`]. Ready when it was told to close and has sent all, when it was
 /// told to abort, or when the stream fails.
 #[derive(Debug)]
 pub(crate) struct Pusher<W> {
-    stream: W,
+    /// `None` when all is over: it is dropped then, and not with this.
+    stream: Option<W>,
     outgoing: Rc<Outgoing>,
     /// What was taken off the queue, and how much of it was sent.
     sending: Vec<u8>,
@@ -30,11 +34,14 @@ pub(crate) struct Pusher<W> {
 
 impl<W> Pusher<W> {
     pub(crate) fn new(stream: W, outgoing: Rc<Outgoing>) -> Self {
-        Self { stream, outgoing, sending: Vec::new(), sent: 0, end: None }
+        Self { stream: Some(stream), outgoing, sending: Vec::new(), sent: 0, end: None }
     }
 
+    /// # Panics
+    ///
+    /// If it is over.
     pub(crate) fn stream_mut(&mut self) -> &mut W {
-        &mut self.stream
+        self.stream.as_mut().expect(ALIVE)
     }
 
     /// Takes the queue in exchange for the empty buffer.
@@ -89,16 +96,22 @@ impl<W: AsyncWrite + Unpin> Pusher<W> {
             }
             if self.sending.is_empty() {
                 ready!(self.poll_idle(cx))?;
-                match self.wish() {
-                    // A flush or a close of somebody's own may have written more.
-                    _ if !self.outgoing.state.borrow().queue.is_empty() => continue,
+                let state = self.outgoing.state.borrow();
+                // The stream's flush or close may have led to more.
+                let is_through =
+                    state.queue.is_empty() && (state.is_ended || state.wish == Wish::Open);
+                match state.wish {
+                    _ if !is_through => continue,
                     Wish::Open | Wish::End => return Poll::Pending,
                     Wish::Close | Wish::Abort => return Poll::Ready(Ok(())),
                 }
             }
             ready!(poll_proceed(cx));
             let data = &self.sending[self.sent..];
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, data))? {
+            let stream = Pin::new(self.stream.as_mut().expect(ALIVE));
+            let count = ready!(stream.poll_write(cx, data))?;
+            assert!(count <= data.len(), "a stream says that it wrote more than there was");
+            match count {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => self.has_sent(count),
             }
@@ -107,15 +120,17 @@ impl<W: AsyncWrite + Unpin> Pusher<W> {
 
     /// All is sent: flushes, and closes the write side if that is wished.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outgoing = &*self.outgoing;
+        let (outgoing, stream) = (&*self.outgoing, self.stream.as_mut().expect(ALIVE));
+        let mut stream = Pin::new(stream);
+        let wish = outgoing.state.borrow().wish;
         if outgoing.state.borrow().is_unflushed {
-            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            ready!(stream.as_mut().poll_flush(cx))?;
             outgoing.state.borrow_mut().is_unflushed = false;
             outgoing.changed.notify_waiters();
         }
         let is_ended = outgoing.state.borrow().is_ended;
-        if !is_ended && self.wish() >= Wish::End {
-            ready!(Pin::new(&mut self.stream).poll_close(cx))?;
+        if !is_ended && wish >= Wish::End {
+            ready!(stream.as_mut().poll_close(cx))?;
             outgoing.state.borrow_mut().is_ended = true;
             outgoing.changed.notify_waiters();
         }
@@ -128,8 +143,9 @@ impl<W: AsyncWrite + Unpin> Pusher<W> {
 }
 
 impl<W> Pusher<W> {
-    /// Tells those who wait that nothing more happens.
+    /// Drops the stream, and tells those who wait that nothing more happens.
     fn tell_end(&mut self) {
+        drop(self.stream.take());
         let dropped = || Err(Failure::aborted());
         let mut state = self.outgoing.state.borrow_mut();
         let aborted = state.wish == Wish::Abort && state.unsent > 0;

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncBufRead, AsyncRead};
+use memchr::memchr;
 
 use crate::io::read_buffer::ReadBuffer;
 use crate::io::search::Search;
@@ -230,8 +231,11 @@ impl<R: AsyncRead + Unpin> StreamReader<R> {
     /// [`ReadError::LimitOverrun`] and [`ReadError::Io`], as [`read_until_any`](Self::read_until_any).
     #[doc(alias = "readline")]
     pub async fn read_line(&mut self) -> Result<Vec<u8>, ReadError> {
-        let end = self.item_end(&[b"\n"]).await?;
-        Ok(self.buffer.take(end.unwrap_or(self.buffer.len())))
+        let end = match self.line_end(0) {
+            Some(end) => end,
+            None => self.more_of_line().await?,
+        };
+        Ok(self.buffer.take(end))
     }
 
     /// Reads a line of text and gives it without its `\n` or `\r\n`; `None` at the end of the stream.
@@ -248,18 +252,42 @@ impl<R: AsyncRead + Unpin> StreamReader<R> {
     /// [`FromUtf8Error`](std::string::FromUtf8Error).
     #[doc(alias = "__anext__")]
     pub async fn next_line(&mut self) -> Result<Option<String>, ReadError> {
-        let mut line = self.read_line().await?;
-        if line.is_empty() {
+        let end = match self.line_end(0) {
+            Some(end) => end,
+            None => self.more_of_line().await?,
+        };
+        if end == 0 {
             return Ok(None);
         }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-            if line.last() == Some(&b'\r') {
-                line.pop();
+        let line = without_end(&self.buffer[..end]).to_vec();
+        self.buffer.consume(end);
+        match String::from_utf8(line) {
+            Ok(line) => Ok(Some(line)),
+            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error).into()),
+        }
+    }
+
+    /// Where the first line ends, if that is within the limit and comes after so many bytes.
+    #[inline]
+    fn line_end(&self, searched: usize) -> Option<usize> {
+        let within = &self.buffer[..self.buffer.len().min(self.limit)];
+        memchr(b'\n', &within[searched..]).map(|index| searched + index + 1)
+    }
+
+    /// Reads until there is a whole line, or the end, and tells where that is.
+    async fn more_of_line(&mut self) -> Result<usize, ReadError> {
+        loop {
+            let searched = self.buffer.len();
+            if searched >= self.limit {
+                return Err(ReadError::LimitOverrun(LimitOverrun::of(self.limit, 1)));
+            }
+            if self.fill().await? == 0 {
+                return Ok(searched);
+            }
+            if let Some(end) = self.line_end(searched) {
+                return Ok(end);
             }
         }
-        let line = String::from_utf8(line);
-        Ok(Some(line.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?))
     }
 
     /// Where the first item ends. `None`: the stream ended before.
@@ -271,8 +299,10 @@ impl<R: AsyncRead + Unpin> StreamReader<R> {
                 return Ok(Some(end));
             }
             if within.len() == self.limit {
-                let consumed = (self.limit + 1).saturating_sub(search.longest());
-                return Err(ReadError::LimitOverrun(LimitOverrun { limit: self.limit, consumed }));
+                return Err(ReadError::LimitOverrun(LimitOverrun::of(
+                    self.limit,
+                    search.longest(),
+                )));
             }
             if self.fill().await? == 0 {
                 return Ok(None);
@@ -296,6 +326,15 @@ impl<R: AsyncRead + Unpin> StreamReader<R> {
         let count = ready!(self.buffer.poll_fill(Pin::new(&mut self.inner), cx))?;
         self.ended = count == 0;
         Poll::Ready(Ok(count))
+    }
+}
+
+/// A line without its `\n` or `\r\n`.
+#[inline]
+fn without_end(line: &[u8]) -> &[u8] {
+    match line {
+        [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => line,
+        line => line,
     }
 }
 

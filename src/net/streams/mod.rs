@@ -3,7 +3,7 @@
 //! ```text
 //!   open_connection ──► StreamReader over the reading half
 //!                       StreamWriter ─► queue ─► a task ─► the writing half
-//!   start_server ──► a task that accepts ──► for each connection one task:
+//!   start_server ──► a Server; the task of each connection runs
 //!                       the handler, with such a pair, and beside it who sends what the writer queues
 //! ```
 
@@ -23,9 +23,9 @@ use crate::event_loop::context;
 use crate::io::outgoing::Pusher;
 use crate::io::{Addrs, StreamReader, StreamWriter};
 use crate::task;
+pub use server::start_server;
 #[cfg(unix)]
 pub use server::start_unix_server;
-pub use server::{StreamServer, start_server, start_server_on};
 
 /// Connects to `addr` and gives a reader of whole items and a writer that never waits.
 ///
@@ -54,7 +54,7 @@ pub use server::{StreamServer, start_server, start_server_on};
 ///     })
 ///     .await?;
 ///
-///     let (mut reader, writer) = open_connection(server.local_addr()).await?;
+///     let (mut reader, writer) = open_connection(server.local_addrs()[0]).await?;
 ///     writer.write(b"hello\n")?;
 ///     assert_eq!(reader.next_line().await?.as_deref(), Some("HELLO"));
 ///     Ok(())
