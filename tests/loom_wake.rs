@@ -31,7 +31,7 @@ use std::sync::atomic::AtomicUsize as Count;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use loom::thread;
-use wake::{Home, LoopId, Pool, Popped, Release, Resident, Slot, Tenant, Unpark};
+use wake::{Home, Kin, LoopId, Pool, Popped, Release, Resident, Slot, Tenant, Unpark, Woken};
 
 /// What a loop says that sleeps for ever; `scripts/planted-bugs` looks for it.
 const LOST: &str = "a wake-up was lost: the loop sleeps, and nobody is left to wake it";
@@ -595,6 +595,136 @@ fn a_loop_that_went_while_it_was_parked_leaves_no_parking_behind() {
         assert_eq!(next.unparks(), 0, "the next loop did not park");
         assert!(!next.resident.park(), "something came in");
     });
+}
+
+// ----- families
+
+#[test]
+fn remote_wakes_of_children_each_reach_their_child() {
+    static TOGETHER: Sight = Sight::new("one turn of the parent served both children");
+    static APART: Sight = Sight::new("each child had a turn of the parent");
+    check(|| {
+        let event_loop = Loop::new(pool());
+        let parent = event_loop.resident.lease(tenant(1));
+        let kin = Kin::found(parent).expect("the parent is local");
+        let flags = Flags::new(2);
+        let remotes = [0, 1].map(|child| {
+            let slot = kin.enroll(child, 2).expect("it is valid");
+            waker(&flags, child as usize, slot)
+        });
+
+        let (mut polled, mut turns) = (Vec::new(), 0);
+        event_loop.run(|_| {
+            turns += 1;
+            kin.set_parent(parent).expect("it is valid");
+            while let Some(Woken::Child(child, _)) = kin.pop() {
+                assert!(flags.is(child as usize, 1), "what came before the wake is there");
+                kin.dismiss(child, true);
+                polled.push(child);
+            }
+            polled.len() == 2
+        });
+        remotes.into_iter().for_each(|remote| remote.join().unwrap());
+        polled.sort_unstable();
+        assert_eq!(polled, [0, 1]);
+        TOGETHER.seen_if(turns == 1);
+        APART.seen_if(turns == 2);
+        event_loop.assert_unparked_once_a_sleep();
+        kin.dissolve(2);
+        parent.vacate();
+    });
+    TOGETHER.assert_seen();
+    APART.assert_seen();
+}
+
+#[test]
+fn a_late_wake_of_a_child_meets_the_next_family_in_its_slot() {
+    static SPURIOUS: Sight = Sight::new("the next child in the slot was woken for the last");
+    static TOO_EARLY: Sight = Sight::new("the wake came to nobody");
+    check(|| {
+        let event_loop = Loop::new(pool());
+        let parent = event_loop.resident.lease(tenant(1));
+        let last = Kin::found(parent).expect("the parent is local");
+        let stale = last.enroll(0, 1).expect("it is valid");
+        let late = thread::spawn(move || stale.wake());
+
+        event_loop.resident.receive();
+        last.dissolve(1);
+        assert!(last.pop().is_none(), "it is void");
+        let next = Kin::found(parent).expect("the parent is local");
+        let slot = next.enroll(0, 1).expect("it is valid");
+        assert!(ptr::eq(slot, stale), "a family keeps its first slots");
+        let flags = Flags::new(1);
+        let remote = waker(&flags, 0, slot);
+        let mut polls = 0;
+        event_loop.run(|_| {
+            next.set_parent(parent).expect("it is valid");
+            while let Some(Woken::Child(0, _)) = next.pop() {
+                polls += 1;
+                if flags.are_all(1) {
+                    return true;
+                }
+            }
+            false
+        });
+        remote.join().unwrap();
+        late.join().unwrap();
+        SPURIOUS.seen_if(polls == 2);
+        TOO_EARLY.seen_if(polls == 1);
+        next.dissolve(1);
+        parent.vacate();
+    });
+    SPURIOUS.assert_seen();
+    TOO_EARLY.assert_seen();
+}
+
+/// The parent's future is on another thread when the loop goes, and is dropped there.
+#[test]
+fn a_family_that_is_dissolved_from_elsewhere_meets_the_end_of_its_home() {
+    static IN_TIME: Sight = Sight::new("the loop was told of it");
+    static TOO_LATE: Sight = Sight::new("the loop was gone");
+    check(|| {
+        let pool = pool();
+        let first = Loop::new(pool);
+        let parent = first.resident.lease(tenant(1));
+        let kin = Kin::found(parent).expect("the parent is local");
+        let child = kin.enroll(0, 1).expect("it is valid");
+        let late = thread::spawn(move || {
+            assert!(kin.pop().is_none(), "this thread has no part in it");
+            child.wake();
+            kin.dissolve(1);
+        });
+
+        first.resident.receive();
+        parent.vacate();
+        let released = first.resident.take_released();
+        IN_TIME.seen_if(released == [Release::Family(kin)]);
+        TOO_LATE.seen_if(released.is_empty());
+        drop(first);
+        assert!(kin.pop().is_none(), "it is void");
+
+        // The next loop in the same home founds one, which the late drop does not touch.
+        let next = Loop::new(pool);
+        let parent = next.resident.lease(tenant(2));
+        let heir = Kin::found(parent).expect("the parent is local");
+        let flags = Flags::new(1);
+        let remote = waker(&flags, 0, heir.enroll(0, 1).expect("it is valid"));
+        next.run(|_| {
+            for release in next.resident.take_released() {
+                let Release::Family(kin) = release else { panic!("{release:?}") };
+                kin.dissolve(u32::MAX);
+            }
+            heir.set_parent(parent).expect("it is valid");
+            while let Some(Woken::Child(0, _)) = heir.pop() {}
+            flags.are_all(1)
+        });
+        remote.join().unwrap();
+        late.join().unwrap();
+        heir.dissolve(1);
+        parent.vacate();
+    });
+    IN_TIME.assert_seen();
+    TOO_LATE.assert_seen();
 }
 
 // ----- what handles release from other threads

@@ -218,7 +218,7 @@ fn a_dropped_shutdown_has_aborted_all_the_same() {
         });
         yield_now().await;
         assert_eq!(log.take(), ["a", "b"]);
-        let mut set = shared.borrow_mut();
+        let mut set = shared.take();
         assert_eq!(set.len(), 1, "it stays in the set");
         // It was aborted when it was through: its output stands.
         assert!(set.join_next().await.unwrap().is_ok());
@@ -277,7 +277,7 @@ fn futures_with_values_are_dropped_with_them_in_force() {
         let mut scoped = Box::pin(NAME.scope("scoped", watched()));
         give_up(&mut scoped).await;
         drop(scoped);
-        let mut heir = NAME.scope("inherited", async { Box::pin(inherit(watched())) }).await;
+        let mut heir = NAME.sync_scope("inherited", || Box::pin(inherit(watched())));
         give_up(&mut heir).await;
         drop(heir);
         assert_eq!(log.take(), ["scoped", "inherited"]);
@@ -341,7 +341,15 @@ fn what_was_not_polled_loses_nothing_but_itself() {
             async move { log.push("polled") }
         };
         let futures: Vec<Pin<Box<dyn Future<Output = ()>>>> = vec![
-            Box::pin(async { drop(group(async |_| Ok::<_, ()>(work().await)).await) }),
+            Box::pin(async {
+                drop(
+                    group(async |_| {
+                        work().await;
+                        Ok::<_, ()>(())
+                    })
+                    .await,
+                )
+            }),
             Box::pin(async { scope(async |_| work().await).await }),
             Box::pin(inherit(work())),
             Box::pin(NAME.scope("x", work())),

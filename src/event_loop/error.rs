@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::context;
-use crate::executor::task::{Kind, Payload, TaskRef, discard};
-use crate::executor::{Incident, TaskInfo, TaskPanic, panic_message};
+use super::handle::Handle;
+use crate::executor::task::{Kind, Payload, Seed, TaskRef, discard};
+use crate::executor::{Incident, Lost, TaskInfo, TaskPanic, TaskState, panic_message};
 
 /// A failure that nobody awaits, as given to [`Builder::on_error`](super::Builder::on_error).
 ///
@@ -34,6 +37,11 @@ pub enum ErrorReport {
         /// What it panicked with.
         payload: Box<dyn std::any::Any + Send>,
     },
+    /// Something panicked that belongs to no task: a destructor, say, or a closure handed over by another thread.
+    StrayPanic {
+        /// What it panicked with.
+        payload: Box<dyn std::any::Any + Send>,
+    },
     /// A task gave an error that nobody receives: it was spawned with
     /// [`spawn_detached`](crate::task::spawn_detached), or [`shield`](crate::task::shield)ed and its waiter is gone.
     TaskFailed {
@@ -46,6 +54,23 @@ pub enum ErrorReport {
     ShutdownOverrun {
         /// The clean-up; its spawn site is where it was deferred.
         task: TaskInfo,
+    },
+    /// A blocking job ([`spawn_blocking`](crate::spawn_blocking)) still ran when the shutdown limit was up. Its thread was
+    /// left behind.
+    BlockingStuck {
+        /// The job.
+        task: TaskInfo,
+    },
+    /// Bytes that were written to a file were buffered, its handle was dropped without a
+    /// [`flush`](crate::io::AsyncWriteExt::flush), and then they could not be written; or they could not, and nobody was
+    /// there to be told.
+    WriteLost {
+        /// Where they should have gone.
+        path: PathBuf,
+        /// How many they were.
+        bytes: usize,
+        /// Why they could not.
+        error: io::Error,
     },
     /// A task or callback kept the loop for long in a single poll; see
     /// [`Builder::slow_poll`](super::Builder::slow_poll).
@@ -64,9 +89,17 @@ impl ErrorReport {
     fn of(incident: Incident) -> Self {
         match incident {
             Incident::Waker(payload) => Self::WakerPanic { payload },
+            Incident::Stray(payload) => Self::StrayPanic { payload },
             Incident::Failure(task, error) => Self::TaskFailed { task: info(&task), error },
             Incident::SlowPoll(task, took) => Self::SlowPoll { task: info(&task), took },
             Incident::Overrun(task) => Self::ShutdownOverrun { task: info(&task) },
+            Incident::Job(seed, payload) => {
+                Self::TaskPanic { task: job(&seed, TaskState::Over), payload }
+            }
+            Incident::Stuck(seed) => Self::BlockingStuck { task: job(&seed, TaskState::Running) },
+            Incident::Lost(Lost { target, bytes, error }) => {
+                Self::WriteLost { path: target, bytes, error }
+            }
             Incident::Task(TaskPanic { task, payload }) => match task.kind() {
                 Kind::Callback => Self::CallbackPanic { location: task.location(), payload },
                 Kind::Task | Kind::Cleanup | Kind::Internal => {
@@ -81,9 +114,12 @@ impl ErrorReport {
         match self {
             Self::TaskPanic { payload, .. }
             | Self::CallbackPanic { payload, .. }
-            | Self::WakerPanic { payload } => panic_message(&**payload).into(),
+            | Self::WakerPanic { payload }
+            | Self::StrayPanic { payload } => panic_message(&**payload).into(),
             Self::TaskFailed { error, .. } => error.to_string().into(),
             Self::ShutdownOverrun { .. } => "its clean-up overran the shutdown limit".into(),
+            Self::BlockingStuck { .. } => "it still runs, after the shutdown limit".into(),
+            Self::WriteLost { error, .. } => error.to_string().into(),
             Self::SlowPoll { took, .. } => format!("it kept the loop for {took:.1?}").into(),
         }
     }
@@ -94,8 +130,12 @@ impl ErrorReport {
             Self::TaskPanic { task, .. }
             | Self::TaskFailed { task, .. }
             | Self::ShutdownOverrun { task }
+            | Self::BlockingStuck { task }
             | Self::SlowPoll { task, .. } => Some(task),
-            Self::CallbackPanic { .. } | Self::WakerPanic { .. } => None,
+            Self::CallbackPanic { .. }
+            | Self::WakerPanic { .. }
+            | Self::StrayPanic { .. }
+            | Self::WriteLost { .. } => None,
         }
     }
 }
@@ -109,9 +149,14 @@ impl fmt::Display for ErrorReport {
                 write!(f, "callback (from {location}) panicked: {message}")
             }
             Self::WakerPanic { .. } => write!(f, "a foreign waker panicked: {message}"),
+            Self::StrayPanic { .. } => write!(f, "outside of tasks, something panicked: {message}"),
             Self::TaskFailed { task, .. } => write!(f, "{task} failed: {message}"),
             Self::ShutdownOverrun { task } => {
                 write!(f, "{task} was dropped: {message}")
+            }
+            Self::BlockingStuck { task } => write!(f, "blocking {task} is stuck: {message}"),
+            Self::WriteLost { path, bytes, .. } => {
+                write!(f, "{bytes} bytes written to {} are lost: {message}", path.display())
             }
             Self::SlowPoll { task, took } => {
                 write!(f, "{task} kept the loop for {took:.1?} in one poll")
@@ -126,8 +171,15 @@ impl fmt::Debug for ErrorReport {
     }
 }
 
-/// Tells the hook, or stderr if there is none. A hook that panics is told of on stderr.
+/// Tells the hook, or stderr if there is none. A hook that panics is told of on stderr. Does not panic itself: what
+/// calls it is in the midst of ending a task.
 pub(super) fn report_incident(hook: Option<&ErrorHook>, incident: Incident) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(hook, incident))) {
+        discard(panic);
+    }
+}
+
+fn tell(hook: Option<&ErrorHook>, incident: Incident) {
     let report = ErrorReport::of(incident);
     match hook {
         None => print(&report),
@@ -145,16 +197,25 @@ pub(super) fn report_incident(hook: Option<&ErrorHook>, incident: Incident) {
 /// Prints one line. A user's `Display`, which may panic, is at work in it.
 fn print(report: &dyn fmt::Display) {
     match catch_unwind(AssertUnwindSafe(|| report.to_string())) {
-        Ok(text) => eprintln!("monoloop: {}", text.replace('\n', " | ")),
+        Ok(text) => print_line(&text.replace('\n', " | ")),
         Err(panic) => {
-            eprintln!("monoloop: an error cannot be shown: {}", panic_message(&*panic));
+            print_line(&format!("an error cannot be shown: {}", panic_message(&*panic)));
             discard(panic);
         }
     }
 }
 
+/// Unlike `eprintln!`, which panics where nobody reads stderr any more.
+fn print_line(line: &str) {
+    let _unread = writeln!(io::stderr(), "monoloop: {line}");
+}
+
 fn info(task: &TaskRef) -> TaskInfo {
     TaskInfo::of(task, context::try_with(|core| core.executor.now()).unwrap_or(task.spawned()))
+}
+
+fn job(seed: &Seed, state: TaskState) -> TaskInfo {
+    TaskInfo::of_job(seed, state, context::try_with(|core| core.executor.now()).unwrap_or(0))
 }
 
 /// Reports an error that nobody receives; on stderr where no loop is current.
@@ -167,11 +228,20 @@ pub(crate) fn report_panic(payload: Payload) {
     let task = context::try_with(|core| core.executor.current()).flatten();
     report(match task {
         Some(task) => Incident::Task(TaskPanic { task, payload }),
-        None => Incident::Waker(payload),
+        None => Incident::Stray(payload),
     });
 }
 
-fn report(incident: Incident) {
+/// Has the hook of a loop told that data was lost; prints it if there is no loop. On any thread.
+pub(crate) fn report_loss(handle: Option<&Handle>, lost: Lost) {
+    match handle {
+        Some(handle) => handle.report_loss(lost),
+        None => report_incident(None, Incident::Lost(lost)),
+    }
+}
+
+/// Reports what came to light on this thread; on stderr where no loop is current.
+pub(super) fn report(incident: Incident) {
     let mut incident = Some(incident);
     context::try_with(|core| {
         core.executor.shared().report(incident.take().expect("put there above"));

@@ -4,15 +4,17 @@
 //! clean-ups by a timer on the loop's clock, so that they take no time under a virtual one; drops that spawn by a number
 //! of rounds, and by the limit in real time.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::clock::saturating_nanos;
 use super::core::Core;
 use super::ending::SHUTTING_DOWN;
+use crate::blocking::Left;
 use crate::executor::task::{Kind, TaskRef};
-use crate::executor::{Ended, Incident, TaskInfo};
+use crate::executor::{Ended, Incident, TaskInfo, TaskState};
 use crate::time::Sleep;
 
 /// What was left when a loop ended; see [`EventLoop::shutdown`](super::EventLoop::shutdown).
@@ -26,6 +28,10 @@ pub struct ShutdownReport {
     pub dropped: Vec<TaskInfo>,
     /// The clean-ups that the limit did not suffice for, in the order they were deferred. They were dropped too.
     pub overran: Vec<TaskInfo>,
+    /// The blocking jobs ([`spawn_blocking`](crate::spawn_blocking)) that never ran, in the order they were handed over.
+    pub unstarted: Vec<TaskInfo>,
+    /// The blocking jobs that still ran when the limit was up. Their threads were left behind.
+    pub stuck: Vec<TaskInfo>,
     /// How many rounds that took: each drops what the drops of the one before spawned.
     pub rounds: usize,
     /// How many panics of destructors went to the error hook.
@@ -39,7 +45,8 @@ pub struct ShutdownReport {
 impl ShutdownReport {
     /// Returns whether nothing was left: every task had ended by itself.
     pub fn is_clean(&self) -> bool {
-        self.dropped.is_empty() && self.overran.is_empty() && self.refused == 0
+        let lists = [&self.dropped, &self.overran, &self.unstarted, &self.stuck];
+        lists.iter().all(|list| list.is_empty()) && self.refused == 0
     }
 }
 
@@ -48,7 +55,9 @@ impl fmt::Display for ShutdownReport {
         write!(f, "{} tasks dropped in {} rounds", self.dropped.len(), self.rounds)?;
         write!(f, ", {} panics, {} refused", self.panics, self.refused)?;
         self.dropped.iter().try_for_each(|task| write!(f, "\n  {task}"))?;
-        self.overran.iter().try_for_each(|task| write!(f, "\n  {task} overran the limit"))
+        self.overran.iter().try_for_each(|task| write!(f, "\n  {task} overran the limit"))?;
+        self.unstarted.iter().try_for_each(|job| write!(f, "\n  blocking {job} never ran"))?;
+        self.stuck.iter().try_for_each(|job| write!(f, "\n  blocking {job} is stuck"))
     }
 }
 
@@ -63,6 +72,7 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
     let panics = core.panics();
     let mut report = ShutdownReport::default();
 
+    core.ending.begin();
     ask(core, left().min(core.grace));
     core.remote.close(core);
     let is_overdue = || begin.elapsed() > limit;
@@ -72,9 +82,12 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
         |task| report.note(core, task),
     );
     turn_until(core, left(), || core.ending.cleanups() == 0);
-    // The blocking pool is joined here, up to what is left of the limit.
+    let jobs = core.offload.close(limit.saturating_sub(begin.elapsed()));
+    report.note_jobs(core, &jobs);
+    core.finish_output(limit.saturating_sub(begin.elapsed()));
     core.ending.stop_adopting();
     let last = core.executor.end_all(|_| true, is_overdue, |task| report.note(core, task));
+    core.remote.tell_last(core);
 
     report.rounds = first.rounds + last.rounds;
     report.refused = refused(core, &[first, last]);
@@ -83,37 +96,89 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
     report
 }
 
+/// Drops all tasks of a loop that is not current, and refuses calls from other threads.
+pub(super) fn end_abruptly(core: &Core) {
+    core.remote.close(core);
+    core.ending.stop_adopting();
+    core.executor.end_all(|_| true, || false, |_| {});
+    core.offload.close(core.shutdown_limit);
+    core.remote.tell_last(core);
+}
+
 fn refused(core: &Core, ended: &[Ended]) -> usize {
     ended.iter().map(|ended| ended.refused).sum::<usize>() + core.ending.refused()
 }
 
-/// Asks the tasks to end by themselves, if they listen.
+/// Asks the tasks to end by themselves, if they listen. An interrupt may have asked them before.
 fn ask(core: &Core, grace: Duration) {
     let Some(token) = core.ending.asked_root() else { return };
     core.guard(|| {
         token.cancel_with(SHUTTING_DOWN);
     });
-    turn_until(core, grace, || core.executor.tasks().is_empty());
+    let living = Living::new(core);
+    turn_until(core, grace, || living.are_over());
 }
 
-/// Turns the loop until `is_done`, or the limit is up by the loop's clock.
+/// The tasks to wait for. Looked at in every turn, so not all of them each time: from the last one on, those that are
+/// over are forgotten, and a new list is made when none is left.
+struct Living<'a> {
+    core: &'a Core,
+    tasks: RefCell<Vec<TaskRef>>,
+}
+
+impl<'a> Living<'a> {
+    fn new(core: &'a Core) -> Self {
+        Self { core, tasks: RefCell::default() }
+    }
+
+    fn are_over(&self) -> bool {
+        self.forget_over();
+        if self.tasks.borrow().is_empty() {
+            let mut tasks = self.core.executor.tasks();
+            tasks.retain(|task| task.kind() == Kind::Task);
+            self.tasks.replace(tasks);
+            self.forget_over();
+        }
+        self.tasks.borrow().is_empty()
+    }
+
+    fn forget_over(&self) {
+        let mut tasks = self.tasks.borrow_mut();
+        while tasks.last().is_some_and(TaskRef::is_over) {
+            tasks.pop();
+        }
+    }
+}
+
+/// Turns the loop until `is_done`, or the limit is up by the loop's clock. The alarm is there to end a wait; the deadline
+/// is looked at besides, since an alarm waits for its turn behind all that is ready.
 fn turn_until(core: &Core, limit: Duration, is_done: impl Fn() -> bool) {
     if is_done() || limit.is_zero() {
         return;
     }
-    let is_up = Rc::new(Cell::new(false));
-    let flag = Rc::clone(&is_up);
+    let deadline = core.read_clock().saturating_add(saturating_nanos(limit));
+    let has_rung = Rc::new(Cell::new(false));
+    let flag = Rc::clone(&has_rung);
     let sleep = Sleep::after(core, limit);
     let alarm = core.executor.spawn_internal(async move {
         sleep.await;
         flag.set(true);
     });
+    let is_up = || has_rung.get() || core.executor.now() > deadline;
     // A loop that cannot wait any more ends without.
-    let _waited = core.turn_until_seen(|| is_done() || is_up.get());
+    let _waited = core.turn_until_seen(|| is_done() || is_up());
     alarm.abort();
 }
 
 impl ShutdownReport {
+    fn note_jobs(&mut self, core: &Core, left: &Left) {
+        let now = core.executor.now();
+        let info = |state| move |job| TaskInfo::of_job(job, state, now);
+        self.unstarted = left.unstarted.iter().map(info(TaskState::Over)).collect();
+        self.stuck = left.stuck.iter().map(info(TaskState::Running)).collect();
+        left.stuck.iter().for_each(|&job| core.executor.shared().report(Incident::Stuck(job)));
+    }
+
     fn note(&mut self, core: &Core, task: &TaskRef) {
         let info = TaskInfo::of(task, core.executor.now());
         if task.kind() == Kind::Cleanup {
@@ -122,5 +187,34 @@ impl ShutdownReport {
         } else {
             self.dropped.push(info);
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::future::pending;
+
+    use super::Living;
+    use crate::EventLoop;
+
+    #[test]
+    fn who_lives_is_listed_anew_only_when_all_on_the_list_are_over() {
+        let event_loop = EventLoop::new().unwrap();
+        let mut handles: Vec<_> = (0..3).map(|_| event_loop.spawn(pending::<()>())).collect();
+        let living = Living::new(&event_loop.core);
+        let look = || {
+            let is_over = living.are_over();
+            (is_over, living.tasks.borrow().len())
+        };
+        assert_eq!(look(), (false, 3));
+        handles.push(event_loop.spawn(pending()));
+        handles[0].abort();
+        assert_eq!(look(), (false, 3), "the last one lives: nothing else is looked at");
+        handles[2].abort();
+        assert_eq!(look(), (false, 2));
+        handles[1].abort();
+        assert_eq!(look(), (false, 1), "the late one");
+        handles[3].abort();
+        assert_eq!(look(), (true, 0));
     }
 }

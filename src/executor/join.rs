@@ -7,8 +7,10 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use futures_core::FusedFuture;
+
 use super::info::TaskId;
-use super::task::{Outcome, Payload, RawJoin, State, TaskRef};
+use super::task::{Outcome, Payload, RawJoin, Seed, State, TaskRef};
 
 /// Awaits a task's end and gives what it returned.
 ///
@@ -146,6 +148,13 @@ impl<T> Future for JoinHandle<T> {
     }
 }
 
+/// Terminated once it gave its outcome.
+impl<T> FusedFuture for JoinHandle<T> {
+    fn is_terminated(&self) -> bool {
+        self.join.task().state() == State::Taken
+    }
+}
+
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")
@@ -192,6 +201,12 @@ impl AbortHandle {
     pub fn id(&self) -> TaskId {
         TaskId::of(&self.task)
     }
+
+    /// Returns the task's name, if it was given one.
+    #[doc(alias = "get_name")]
+    pub fn name(&self) -> Option<std::rc::Rc<str>> {
+        self.task.name()
+    }
 }
 
 impl fmt::Debug for AbortHandle {
@@ -235,6 +250,17 @@ impl JoinError {
             id: TaskId::of(task),
             name: task.name().map(|name| Box::from(&*name)),
             location: task.location(),
+            panic: panic.map(Mutex::new),
+        };
+        Self { failure: Box::new(failure) }
+    }
+
+    /// Of a blocking job.
+    pub(crate) fn of_job(job: &Seed, panic: Option<Payload>) -> Self {
+        let failure = Failure {
+            id: TaskId::of_job(job),
+            name: None,
+            location: job.location(),
             panic: panic.map(Mutex::new),
         };
         Self { failure: Box::new(failure) }
@@ -325,3 +351,9 @@ impl fmt::Debug for JoinError {
 }
 
 impl std::error::Error for JoinError {}
+
+impl From<JoinError> for std::io::Error {
+    fn from(error: JoinError) -> Self {
+        Self::other(error)
+    }
+}

@@ -42,6 +42,7 @@
 //! | "exception was never retrieved" | [`Builder::on_error`](crate::Builder::on_error) | when it happens, not when the object is collected |
 
 mod abort_on_drop;
+mod blocking;
 mod builder;
 mod cancel_token;
 mod defer;
@@ -52,6 +53,7 @@ mod join_set;
 mod local;
 mod scope;
 mod shield;
+mod surroundings;
 mod wake;
 mod yield_now;
 
@@ -63,6 +65,7 @@ use crate::event_loop::context;
 #[doc(inline)]
 pub use crate::executor::{AbortHandle, JoinError, JoinHandle, TaskId, TaskInfo, TaskState};
 pub use abort_on_drop::AbortOnDrop;
+pub use blocking::{BlockingJoin, Unblock, spawn_blocking, unblock};
 pub use builder::Builder;
 pub use cancel_token::{CancelToken, Cancelled, DropGuard, RunUntilCancelled};
 pub use defer::{Deferred, Finally, defer, finally};
@@ -75,6 +78,7 @@ pub use local::{Inherit, LocalKey, LocalUnset, Scoped, inherit};
 pub use scope::{Scope, ScopeHandle, scope};
 pub(crate) use shield::report_own;
 pub use shield::{Shield, shield, spawn_detached};
+pub(crate) use surroundings::outside;
 pub use yield_now::{YieldNow, yield_now};
 
 /// Spawns a task on the loop that runs on this thread. It is polled after all that are ready now.
