@@ -4,10 +4,12 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
+mod blocking;
 pub mod event_loop;
 #[allow(unsafe_code)]
 // wake slots and task cells: the argument heads `executor::wake` and `executor::task`
 mod executor;
+pub mod fs;
 pub mod future;
 pub mod io;
 pub mod net;
@@ -25,13 +27,15 @@ mod timer;
 #[doc(inline)]
 pub use event_loop::{
     Builder, CallHandle, ErrorReport, EventLoop, Handle, Interrupted, LoopClosed, OnCtrlC,
-    ShutdownReport, WorkGuard, Worker, WorkerError, Workers, WorkersBuilder, call_at, call_later,
-    call_soon, run, workers,
+    RemoteJoin, RemoteJoinError, ShutdownReport, WorkGuard, Worker, WorkerError, Workers,
+    WorkersBuilder, call_at, call_later, call_soon, run, workers,
 };
 #[cfg(feature = "macros")]
 pub use monoloop_macros::{main, test};
 #[doc(inline)]
-pub use task::{AbortHandle, JoinError, JoinHandle, spawn, yield_now};
+pub use task::{
+    AbortHandle, BlockingJoin, JoinError, JoinHandle, spawn, spawn_blocking, unblock, yield_now,
+};
 
 /// The README's examples, as doctests.
 #[cfg(doctest)]

@@ -6,7 +6,7 @@ use std::marker::PhantomPinned;
 use std::rc::Rc;
 
 use monoloop::sync::{broadcast, mpsc, oneshot, queue, remote, watch};
-use monoloop::{future, net, sync, task, time};
+use monoloop::{fs, future, io, net, sync, task, time};
 
 /// Neither `Send` nor `Sync`.
 type Local = Rc<()>;
@@ -143,6 +143,17 @@ fn handles_errors_and_names_go_everywhere() {
         (traits_of!(monoloop::Handle), [YES, YES, YES]),
         (traits_of!(monoloop::WorkGuard), [YES, YES, YES]),
         (traits_of!(monoloop::LoopClosed), [YES, YES, YES]),
+        (traits_of!(monoloop::RemoteJoin<u8>), [YES, YES, YES]),
+        (traits_of!(monoloop::RemoteJoin<Single>), [YES, YES, YES]),
+        (traits_of!(monoloop::RemoteJoin<Local>), [NO, NO, YES]),
+        (traits_of!(monoloop::RemoteJoin<Pinned>), [YES, YES, YES]),
+        (traits_of!(monoloop::RemoteJoinError), [YES, YES, YES]),
+        (traits_of!(monoloop::BlockingJoin<u8>), [YES, YES, YES]),
+        // One exists for `Send` outputs only, and gives no reference to them.
+        (traits_of!(monoloop::BlockingJoin<Local>), [YES, YES, YES]),
+        (traits_of!(monoloop::BlockingJoin<Pinned>), [YES, YES, YES]),
+        (traits_of!(task::Unblock<fn() -> u8, u8>), [YES, YES, YES]),
+        (traits_of!(task::Unblock<Local, u8>), [NO, NO, YES]),
         (traits_of!(monoloop::Workers<u8>), [YES, YES, YES]),
         (traits_of!(monoloop::Workers<Single>), [YES, YES, YES]),
         (traits_of!(monoloop::WorkersBuilder), [YES, YES, YES]),
@@ -408,6 +419,24 @@ fn errors_of_channels_are_as_what_they_give_back() {
 
 /// The futures of `async fn`s have no names.
 #[test]
+fn files_and_standard_streams_may_move() {
+    check(&[
+        (traits_of!(fs::File), [YES, YES, YES]),
+        (traits_of!(fs::OpenOptions), [YES, YES, YES]),
+        // Its closure need not be `Sync`.
+        (traits_of!(fs::Operation<u8>), [YES, NO, YES]),
+        (traits_of!(fs::Operation<Pinned>), [YES, NO, YES]),
+        (traits_of!(fs::ReadDir), [YES, NO, YES]),
+        (traits_of!(fs::DirEntry), [YES, YES, YES]),
+        (traits_of!(fs::TempDir), [YES, YES, YES]),
+        (traits_of!(io::Stdin), [YES, YES, YES]),
+        (traits_of!(io::NextLine<'static>), [YES, YES, YES]),
+        (traits_of!(io::Stdout), [YES, YES, YES]),
+        (traits_of!(io::Stderr), [YES, YES, YES]),
+    ]);
+}
+
+#[test]
 fn futures_of_functions_are_send() {
     fn is_send<F: Send>(_: fn() -> F) {}
     fn stream() -> net::TcpStream {
@@ -426,6 +455,12 @@ fn futures_of_functions_are_send() {
         let mut stream = stream();
         stream.write_all(b"x").await?;
         stream.read_exact(&mut [0]).await
+    });
+    is_send(|| fs::read("x"));
+    is_send(|| async {
+        let mut file = fs::File::open("x").await?;
+        file.set_len(1).await?;
+        file.try_clone().await?.into_std().await
     });
     #[cfg(unix)]
     is_send(|| async {

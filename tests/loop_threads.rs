@@ -5,7 +5,7 @@
 mod common;
 
 use std::cell::{Cell, RefCell};
-use std::future::{pending, poll_fn};
+use std::future::{Ready, pending, poll_fn};
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -41,7 +41,8 @@ fn a_thread_may_spawn_a_future_that_is_not_send() {
         })
         .join()
         .unwrap()
-        .unwrap();
+        .unwrap()
+        .detach();
         let got = poll_fn(|_| receiver.try_recv().map_or(Poll::Pending, Poll::Ready)).await;
         assert_eq!(got, (21, here));
     });
@@ -59,7 +60,7 @@ fn calls_of_one_thread_run_in_their_order() {
             if n % 2 == 0 {
                 handle.call_soon_threadsafe(move || sender.send(n).unwrap()).unwrap();
             } else {
-                handle.spawn_with(move || async move { sender.send(n).unwrap() }).unwrap();
+                handle.spawn_with(move || async move { sender.send(n).unwrap() }).unwrap().detach();
             }
         }
     })
@@ -131,8 +132,8 @@ fn a_closure_of_a_thread_that_panics_is_reported_and_the_loop_goes_on() {
     let handle = event_loop.handle();
     let line = line!() + 1;
     handle.call_soon_threadsafe(|| common::quiet_panic("callback")).unwrap();
-    handle.spawn_with(|| -> std::future::Ready<()> { common::quiet_panic("maker") }).unwrap();
-    handle.spawn_with(|| async { common::quiet_panic("task") }).unwrap();
+    drop(handle.spawn_with(|| -> Ready<()> { common::quiet_panic("maker") }).unwrap());
+    drop(handle.spawn_with(|| async { common::quiet_panic("task") }).unwrap());
     let (sender, receiver) = mpsc::channel();
     handle.call_soon_threadsafe(move || sender.send(()).unwrap()).unwrap();
     settle(&event_loop);

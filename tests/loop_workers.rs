@@ -189,7 +189,7 @@ fn their_handles_reach_their_loops() {
             let spawned = workers.handle(index).spawn_with(move || async move {
                 sender.send(name()).await.unwrap();
             });
-            spawned.unwrap();
+            spawned.unwrap().detach();
             assert_eq!(receiver.recv().await.unwrap(), format!("monoloop-worker-{index}"));
         }
         workers.stop();
@@ -257,7 +257,7 @@ fn a_live_connection_is_handed_over() {
             let stream = TcpStream::from_std(socket).unwrap();
             echo(stream, peer, CancelToken::new()).await.unwrap();
         });
-        handed.unwrap();
+        handed.unwrap().detach();
         client.write_all(b"c").await.unwrap();
         client.close().await.unwrap();
         let mut echoed = String::new();
@@ -279,7 +279,7 @@ fn a_stream_that_is_sent_as_it_is_says_where_it_belongs() {
         let sent = workers.handle(0).spawn_with(move || async move {
             sender.send(stream.read(&mut [0]).await.unwrap_err().to_string()).unwrap();
         });
-        sent.unwrap();
+        sent.unwrap().detach();
         let error = receiver.await.unwrap();
         assert!(error.contains("use `into_std` there and `from_std` here"), "{error}");
         assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);

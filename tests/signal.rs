@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::task::{Context, Waker};
 use std::thread;
@@ -24,13 +24,25 @@ use monoloop::io::{AsyncReadExt, AsyncWriteExt};
 use monoloop::net::{TcpListener, TcpStream};
 use monoloop::signal::{Signal, SignalKind, ctrl_c, on_signal, signal, terminate};
 use monoloop::{EventLoop, run, spawn, yield_now};
-use rustix::process::{Signal as Number, getpid, kill_process};
+use rustix::process::{Signal as Number, getppid, kill_process};
 
 const KIND: SignalKind = SignalKind::USER_1;
 
-/// Sends the process a signal. The kernel may give it to any thread, so it may take a moment.
+/// Sends this thread a signal, which is handled before this returns: no test leaves one behind.
 fn send(kind: SignalKind) {
-    kill_process(getpid(), Number::from_named_raw(kind.as_raw()).unwrap()).unwrap();
+    // SAFETY: it has no conditions.
+    assert_eq!(unsafe { libc::raise(kind.as_raw()) }, 0);
+}
+
+fn this_thread() -> libc::pthread_t {
+    // SAFETY: it has no conditions.
+    unsafe { libc::pthread_self() }
+}
+
+/// Sends a thread a signal, to be handled when it returns from the system next.
+fn send_to(thread: libc::pthread_t, kind: SignalKind) {
+    // SAFETY: the callers join the thread, or are waited for by it.
+    assert_eq!(unsafe { libc::pthread_kill(thread, kind.as_raw()) }, 0);
 }
 
 /// What a signal does: asked of a copy of this process, which sends it to itself.
@@ -155,10 +167,11 @@ fn ten_thousand_signals_during_polls_are_told_in_every_burst_and_interrupt_nothi
     // Both are there at the beginning and the end of a burst.
     let (begin, wait_to_begin) = mpsc::channel::<()>();
     let (burst_over, wait_for_burst) = mpsc::channel::<()>();
+    let loop_thread = this_thread();
     let sender = thread::spawn(move || {
         for () in wait_to_begin {
             for _ in 0..BURST {
-                send(KIND);
+                send_to(loop_thread, KIND);
             }
             burst_over.send(()).unwrap();
         }
@@ -472,13 +485,20 @@ fn a_forked_child_can_listen_by_a_loop_of_its_own() {
                     let mut listener = signal(KIND).unwrap();
                     send(KIND);
                     listener.recv().await;
+                    // What tells the parent is not for us to take.
+                    kill_process(getppid().unwrap(), Number::USR1).unwrap();
+                    monoloop::time::sleep(Duration::from_millis(50)).await;
                 });
             });
             // SAFETY: ends the child without the parent's clean-up.
             unsafe { libc::_exit(if told.is_ok() { 42 } else { 1 }) };
         }
         assert_eq!(libc::WEXITSTATUS(reap(child)), 42);
-        run(async { assert!(!is_told(&mut listener).await) });
+        run(async {
+            let told = monoloop::time::timeout(Duration::from_secs(20), listener.recv()).await;
+            assert!(told.is_ok());
+            assert!(!is_told(&mut listener).await);
+        });
     });
 }
 
@@ -559,25 +579,23 @@ fn a_callback_is_called_until_it_is_removed() {
 #[test]
 fn blocking_calls_of_other_threads_go_on() {
     let _leftovers = no_leftovers();
-    let is_over = AtomicBool::new(false);
     run(async {
         let mut listener = signal(KIND).unwrap();
         let (mut reader, mut writer) = UnixStream::pair().unwrap();
         thread::scope(|scope| {
+            let (told, tell) = mpsc::channel();
             let reads = scope.spawn(move || {
+                told.send(this_thread()).unwrap();
                 let mut byte = [0];
                 // Not `read_exact`, which would go on after EINTR by itself.
                 reader.read(&mut byte).map(|n| (n, byte[0]))
             });
-            scope.spawn(|| {
-                while !is_over.load(Ordering::SeqCst) {
-                    send(KIND);
-                }
-            });
-            thread::sleep(Duration::from_millis(20));
+            let reader = tell.recv().unwrap();
+            for _ in 0..1000 {
+                send_to(reader, KIND);
+            }
             writer.write_all(b"x").unwrap();
             assert_eq!(reads.join().unwrap().unwrap(), (1, b'x'));
-            is_over.store(true, Ordering::SeqCst);
         });
         listener.recv().await;
     });

@@ -1,11 +1,14 @@
 //! `sync::Barrier`: rounds, indices, and breaking.
 
+mod channel_common;
 mod common;
 mod sync_common;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use channel_common::{clear_hook, hooked, set_hook};
 use common::{Counter, panic_of, virtual_loop};
 use monoloop::sync::Barrier;
 use sync_common::{for_ever, now, poll, waiting};
@@ -70,6 +73,17 @@ fn a_broken_barrier_lets_nobody_wait_until_it_is_reset() {
     barrier.reset();
     let _waits = waiting(barrier.wait(), Waker::noop());
     assert!(now(barrier.wait()).is_ok());
+}
+
+#[test]
+fn a_waker_finds_the_barrier_broken() {
+    let barrier = leaked(2);
+    let seen = Rc::new(Cell::new(false));
+    let (_waiter, seen_by) = (waiting(barrier.wait(), &hooked(0)), Rc::clone(&seen));
+    set_hook(move |_| seen_by.set(barrier.is_broken()));
+    barrier.abort();
+    clear_hook();
+    assert!(seen.get());
 }
 
 #[test]

@@ -9,9 +9,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use channel_common::{
-    Counted, Probe, clear_hook, hooked, now, panics, probe, ready, set_hook, with_seeds,
+    Counted, Probe, clear_hook, clingy, hooked, now, panics, probe, ready, set_hook, with_seeds,
 };
-use common::{Random, many, quiet_panic};
+use common::{Random, gives_way, many, quiet_panic};
 use futures_core::Stream;
 use monoloop::sync::broadcast::{self, RecvError, TryRecvError};
 
@@ -194,6 +194,58 @@ fn a_waker_that_panics_keeps_no_other_from_its_value() {
     assert!(panics(|| sender.send(1)));
     clear_hook();
     assert_eq!((waiting.wakes(), waiting.ready(), grumpy.ready()), (1, Ok(1), Ok(1)));
+}
+
+#[test]
+fn a_receiver_whose_waker_panics_in_its_drop_is_gone() {
+    let (sender, mut receiver) = broadcast::channel::<u8>(2);
+    let mut closed = probe(sender.closed()).pending();
+    assert!(probe(receiver.recv()).poll_with(&clingy()).is_pending());
+    assert!(panics(|| drop(receiver)));
+    assert_eq!((sender.receiver_count(), closed.wakes()), (0, 1));
+    closed.ready();
+}
+
+#[test]
+fn a_receiver_that_always_finds_a_value_gives_way() {
+    let (sender, mut receiver) = broadcast::channel(100_000);
+    (0..100_000).for_each(|n| assert!(sender.send(n).is_ok()));
+    drop(sender);
+    assert!(gives_way(async { while receiver.recv().await.is_ok() {} }));
+}
+
+#[test]
+fn a_receiver_that_is_gone_is_not_woken() {
+    let (sender, mut receiver) = broadcast::channel::<u8>(1);
+    let _other = sender.subscribe();
+    let (counter, waker) = common::Counter::new();
+    assert!(probe(receiver.recv()).poll_with(&waker).is_pending());
+    drop(receiver);
+    assert_eq!(std::sync::Arc::strong_count(&counter), 2, "its waker is gone");
+    sender.send(1).unwrap();
+    assert_eq!(counter.get(), 0);
+}
+
+#[test]
+fn a_value_whose_clone_panics_counts_as_received_by_that_one() {
+    thread_local!(static PANICS: Cell<bool> = const { Cell::new(true) });
+    #[derive(PartialEq, Debug)]
+    struct Touchy(u8);
+    impl Clone for Touchy {
+        fn clone(&self) -> Self {
+            if PANICS.get() {
+                quiet_panic("do not clone me");
+            }
+            Self(self.0)
+        }
+    }
+    let (sender, mut first) = broadcast::channel(4);
+    let mut second = sender.subscribe();
+    sender.send(Touchy(1)).unwrap();
+    assert!(panics(|| first.try_recv()));
+    PANICS.set(false);
+    assert_eq!(first.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(second.try_recv(), Ok(Touchy(1)));
 }
 
 /// Each receiver gets the numbers in order, is told of each gap exactly, and is woken when there is

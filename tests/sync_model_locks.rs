@@ -30,6 +30,18 @@ trait Resource: Copy + 'static {
     fn weight(self, random: &mut Random) -> usize;
     fn ask(self, weight: usize) -> Boxed<Guard>;
     fn try_ask(self, weight: usize) -> Option<Guard>;
+
+    /// Whether parts can be added and taken away.
+    fn is_elastic(self) -> bool {
+        false
+    }
+
+    fn add(self) {}
+
+    /// Takes one away, if it is free; says how many it took.
+    fn forget(self) -> usize {
+        0
+    }
 }
 
 impl Resource for &'static Mutex<()> {
@@ -96,6 +108,18 @@ impl Resource for &'static Rc<Semaphore> {
     fn try_ask(self, weight: usize) -> Option<Guard> {
         self.try_acquire_many(weight).ok().map(|guard| Box::new(guard) as Guard)
     }
+
+    fn is_elastic(self) -> bool {
+        true
+    }
+
+    fn add(self) {
+        self.add_permits(1);
+    }
+
+    fn forget(self) -> usize {
+        self.forget_permits(1)
+    }
 }
 
 enum Actor {
@@ -110,6 +134,8 @@ enum Actor {
 #[derive(Default)]
 struct Model {
     free: usize,
+    /// How many were added, or taken away.
+    more: isize,
     queue: VecDeque<usize>,
     /// By actor: what it asked for, whether it was served, and how often it was woken.
     asked: [usize; ACTORS],
@@ -177,6 +203,10 @@ impl<R: Resource> World<R> {
         match (actor, choice) {
             (Actor::Idle, 0..=4) => self.ask(index),
             (Actor::Idle, 5) => self.try_ask(index),
+            (Actor::Idle, 6) if self.resource.is_elastic() => {
+                self.add_or_forget();
+                self.put(index, Actor::Idle);
+            }
             (Actor::Waiting(future, weight), 0..=4) => self.poll(index, future, weight),
             (Actor::Waiting(future, weight), _) => self.give_up(index, future, weight),
             (Actor::Holding(guard, weight), 0..=5) => {
@@ -205,6 +235,21 @@ impl<R: Resource> World<R> {
                 drop(model);
                 self.put(index, Actor::Waiting(future, weight));
             }
+        }
+    }
+
+    fn add_or_forget(&self) {
+        let mut model = self.model.borrow_mut();
+        if self.random.borrow_mut().below(2) == 0 && model.more < 3 {
+            model.more += 1;
+            model.give_back(1);
+            drop(model);
+            tolerate(|| self.resource.add());
+        } else if model.more > -2 {
+            let free = model.free.min(1);
+            model.more -= free as isize;
+            model.free -= free;
+            assert_eq!(self.resource.forget(), free);
         }
     }
 

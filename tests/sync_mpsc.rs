@@ -5,14 +5,16 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use channel_common::{
-    Counted, Probe, clear_hook, hooked, now, panics, probe, ready, set_hook, with_seeds,
+    Counted, Probe, clear_hook, clingy, hooked, now, panics, probe, ready, set_hook, with_seeds,
 };
-use common::{Random, many, quiet_panic};
+use common::{Random, gives_way, many, quiet_panic};
 use futures_core::Stream;
 use monoloop::sync::mpsc::{self, ReserveError, TryRecvError, TrySendError};
 
@@ -48,6 +50,18 @@ fn who_sends_to_a_full_channel_waits_in_line() {
     assert_eq!(receiver.try_recv(), Ok('b'));
     third.ready().unwrap();
     assert_eq!(receiver.try_recv(), Ok('c'));
+}
+
+/// A place is handed over, not the value moved: as asyncio and tokio have it, and as the docs say.
+#[test]
+fn who_has_a_place_sends_when_it_runs() {
+    let (sender, mut receiver) = mpsc::channel(2);
+    ['a', 'b'].into_iter().for_each(|value| sender.try_send(value).unwrap());
+    let mut sending = probe(sender.send('c')).pending();
+    assert_eq!([(); 2].map(|()| receiver.try_recv().unwrap()), ['a', 'b']);
+    sender.try_send('d').unwrap();
+    sending.ready().unwrap();
+    assert_eq!([(); 2].map(|()| receiver.try_recv().unwrap()), ['d', 'c']);
 }
 
 #[test]
@@ -242,6 +256,24 @@ fn the_last_sender_ends_the_channel() {
 }
 
 #[test]
+fn a_receiver_knows_when_no_more_can_be_sent() {
+    for close in [true, false] {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let (_unbounded, mut other) = mpsc::unbounded_channel::<()>();
+        sender.try_send(1).unwrap();
+        assert!(!receiver.is_closed() && !other.is_closed());
+        if close {
+            receiver.close();
+            other.close();
+        } else {
+            drop((sender, _unbounded));
+        }
+        assert!(receiver.is_closed() && other.is_closed());
+        assert_eq!(receiver.try_recv(), Ok(1));
+    }
+}
+
+#[test]
 fn a_weak_sender_keeps_nothing_open() {
     let (sender, mut receiver) = mpsc::channel(1);
     let weak = sender.downgrade();
@@ -357,6 +389,64 @@ fn a_panicking_waker_does_not_keep_others_from_the_news_of_the_end() {
     assert_eq!((sending.wakes(), closed.wakes()), (1, 1));
 }
 
+#[test]
+fn a_waker_whose_drop_panics_does_not_stand_in_the_way() {
+    let (sender, _receiver) = mpsc::channel::<u8>(2);
+    sender.try_send(1).unwrap();
+    let mut big = probe(sender.reserve_many(2));
+    assert!(big.poll_with(&clingy()).is_pending());
+    let mut small = probe(sender.send(2)).pending();
+    assert!(panics(|| drop(big)));
+    assert_eq!(small.wakes(), 1, "there is a place for it");
+    small.ready().unwrap();
+}
+
+#[test]
+fn a_waker_finds_all_served_that_can_be() {
+    let (sender, _receiver) = mpsc::channel::<u8>(2);
+    let permits = ready(sender.reserve_many(2)).unwrap();
+    let free = Rc::new(RefCell::new(Vec::new()));
+    set_hook({
+        let (sender, free) = (sender.clone(), Rc::clone(&free));
+        move |number| free.borrow_mut().push((number, sender.free()))
+    });
+    let mut sending = [1, 2].map(|value| probe(sender.send(value)));
+    for (number, sending) in sending.iter_mut().enumerate() {
+        assert!(sending.poll_with(&hooked(number)).is_pending());
+    }
+    drop(permits);
+    clear_hook();
+    assert_eq!(*free.borrow(), [(0, 0), (1, 0)]);
+}
+
+#[test]
+fn a_receiver_that_always_finds_a_value_gives_way() {
+    const MANY: usize = 100_000;
+    let full = || {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (0..MANY).for_each(|n| sender.send(n).unwrap());
+        receiver
+    };
+    let mut receiver = full();
+    assert!(gives_way(async { while receiver.recv().await.is_some() {} }));
+    let mut receiver = full();
+    assert!(gives_way(async { while receiver.recv_many(&mut Vec::new(), 1).await > 0 {} }));
+    // There is nobody to give way to.
+    let mut receiver = full();
+    assert!((0..MANY).all(|n| ready(receiver.recv()) == Some(n)));
+}
+
+#[test]
+fn closing_wakes_the_receiver_where_it_waits() {
+    let (_sender, receiver) = mpsc::channel::<u8>(1);
+    let receiver = Rc::new(RefCell::new(receiver));
+    let other = Rc::clone(&receiver);
+    let mut receiving =
+        probe(std::future::poll_fn(move |cx| other.borrow_mut().poll_recv(cx))).pending();
+    receiver.borrow_mut().close();
+    assert_eq!((receiving.wakes(), receiving.ready()), (1, None));
+}
+
 /// What a random run knows of a channel.
 struct Model {
     sender: mpsc::Sender<u64>,
@@ -365,6 +455,10 @@ struct Model {
     inside: RefCell<VecDeque<u64>>,
     next: Cell<u64>,
     woken: RefCell<Vec<bool>>,
+    /// Those who wait, in the order in which they came; some may be served, or given up.
+    line: RefCell<Vec<usize>>,
+    /// How many places those hold who have permits.
+    held: Cell<usize>,
     random: RefCell<Random>,
     depth: Cell<u32>,
 }
@@ -407,6 +501,21 @@ impl Model {
         }
     }
 
+    /// Reserves places, holds them until the next poll, and sends into some.
+    async fn reserve(&self, count: usize) -> bool {
+        let Ok(permits) = self.sender.reserve_many(count).await else { return false };
+        let held = Held::new(&self.held, count);
+        let mut is_first = true;
+        poll_fn(|_| if mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }).await;
+        drop(held);
+        for permit in permits.take(self.below(count + 1)) {
+            let value = self.new_value();
+            self.inside.borrow_mut().push_back(value);
+            permit.send(value);
+        }
+        true
+    }
+
     fn try_recv(&self) {
         let Ok(mut receiver) = self.receiver.try_borrow_mut() else { return };
         let expected = self.inside.borrow_mut().pop_front();
@@ -416,6 +525,25 @@ impl Model {
             return;
         }
         assert_eq!(received, expected);
+    }
+}
+
+/// Counts places as held.
+struct Held<'a> {
+    held: &'a Cell<usize>,
+    count: usize,
+}
+
+impl<'a> Held<'a> {
+    fn new(held: &'a Cell<usize>, count: usize) -> Self {
+        held.set(held.get() + count);
+        Self { held, count }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.held.set(self.held.get() - self.count);
     }
 }
 
@@ -460,6 +588,8 @@ fn run_model(seed: u64) {
         inside: RefCell::default(),
         next: Cell::new(0),
         woken: RefCell::default(),
+        line: RefCell::default(),
+        held: Cell::new(0),
         random: RefCell::new(random),
         depth: Cell::new(0),
     });
@@ -480,8 +610,8 @@ fn run_model(seed: u64) {
                 model.woken.borrow_mut().push(true);
             }
             3 => {
-                let (sender, count) = (model.sender.clone(), 1 + model.below(capacity));
-                let reserve = async move { sender.reserve_many(count).await.is_ok() };
+                let (of_future, count) = (Rc::clone(&model), 1 + model.below(capacity));
+                let reserve = async move { of_future.reserve(count).await };
                 waiting.push(Waiting { wish: Wish::Reserve(count), future: Some(probe(reserve)) });
                 model.woken.borrow_mut().push(true);
             }
@@ -498,9 +628,21 @@ fn run_model(seed: u64) {
         }
         check(&model, &waiting);
     }
+    if model.below(2) == 0 {
+        panics(|| model.receiver.borrow_mut().close());
+        // In any order, with permits out.
+        for _ in 0..waiting.len() {
+            let number = model.below(waiting.len());
+            poll(&model, &mut waiting[number], number);
+            check(&model, &waiting);
+        }
+    }
     // All that was handed out comes to its end.
     for (number, waiting) in waiting.iter_mut().enumerate() {
         poll(&model, waiting, number);
+        poll(&model, waiting, number);
+        let is_over = waiting.future.is_none() || !model.sender.is_closed();
+        assert!(is_over, "it waits for a place in a closed channel");
     }
     clear_hook();
     drop(waiting);
@@ -508,6 +650,8 @@ fn run_model(seed: u64) {
         model.try_recv();
     }
     assert_eq!(model.sender.free(), capacity, "a place was lost");
+    let end = if model.sender.is_closed() { TryRecvError::Closed } else { TryRecvError::Empty };
+    assert_eq!(model.receiver.borrow_mut().try_recv(), Err(end));
 }
 
 fn poll(model: &Model, waiting: &mut Waiting, number: usize) {
@@ -516,13 +660,21 @@ fn poll(model: &Model, waiting: &mut Waiting, number: usize) {
     if let Wish::Send(value) = waiting.wish {
         model.inside.borrow_mut().push_back(value);
     }
+    let held = model.held.get();
     let mut polled = Poll::Pending;
     let panicked = panics(|| polled = probe.poll_with(&hooked(number)));
     if panicked || polled.is_ready() {
-        // A reservation is given up at once.
         let over = waiting.future.take();
         panics(|| drop(over));
-    } else if let Wish::Send(value) = waiting.wish {
+    } else if model.held.get() > held {
+        // It waits, but not for places.
+        model.line.borrow_mut().retain(|&other| other != number);
+    } else if !model.line.borrow().contains(&number) {
+        model.line.borrow_mut().push(number);
+    }
+    if let (Wish::Send(value), false, Poll::Pending | Poll::Ready(false)) =
+        (waiting.wish, panicked, polled)
+    {
         model.inside.borrow_mut().retain(|&other| other != value);
     }
 }
@@ -530,10 +682,16 @@ fn poll(model: &Model, waiting: &mut Waiting, number: usize) {
 /// Nobody waits for places that are free.
 fn check(model: &Model, waiting: &[Waiting]) {
     assert_eq!(model.sender.len(), model.inside.borrow().len());
+    if !model.sender.is_closed() || model.held.get() > 0 {
+        let mut receiver = model.receiver.borrow_mut();
+        let is_over = model.sender.is_empty() && receiver.try_recv() == Err(TryRecvError::Closed);
+        assert!(!is_over, "values may come, and the receiver is told that none will");
+    }
     let woken = model.woken.borrow();
-    let unserved = (0..waiting.len()).filter(|&n| waiting[n].future.is_some() && !woken[n]);
-    // Who is first in line wants at most so many.
-    if let Some(most) = unserved.map(|n| waiting[n].places()).max() {
-        assert!(model.sender.free() < most, "a wake was lost");
+    // Who was served is woken, and never unserved again.
+    let mut line = model.line.borrow_mut();
+    line.retain(|&number| waiting[number].future.is_some() && !woken[number]);
+    if let Some(&first) = line.first() {
+        assert!(model.sender.free() < waiting[first].places(), "a wake was lost");
     }
 }

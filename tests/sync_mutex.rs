@@ -3,7 +3,9 @@
 mod common;
 mod sync_common;
 
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
 use common::{Counter, Grumpy, Log, panic_of, quiet_panic, virtual_loop};
@@ -240,4 +242,25 @@ fn debug_shows_the_value_or_that_it_is_locked() {
     assert_eq!(format!("{mutex:?}"), "Mutex { value: 5, waiting: 0 }");
     let guard = now(mutex.lock());
     assert_eq!(format!("{mutex:?} {guard:?} {guard}"), "Mutex { value: <locked>, waiting: 0 } 5 5");
+}
+
+/// What it shows may use the lock itself.
+#[test]
+fn showing_a_lock_holds_it() {
+    struct Nosy(Weak<Mutex<Self>>, Rc<RefCell<Option<Boxed<()>>>>);
+    impl fmt::Debug for Nosy {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let lock = self.0.upgrade().expect("it is shown");
+            assert!(lock.try_lock().is_err());
+            let waits = async move { drop(lock.lock().await) };
+            *self.1.borrow_mut() = Some(waiting(waits, Waker::noop()));
+            f.write_str("nosy")
+        }
+    }
+    let waiter = Rc::new(RefCell::new(None));
+    let lock = Rc::new_cyclic(|own| Mutex::new(Nosy(own.clone(), Rc::clone(&waiter))));
+    assert!(format!("{lock:?}").contains("nosy"));
+    let mut waiter = waiter.take().expect("it waits");
+    assert!(poll(&mut waiter, Waker::noop()).is_ready(), "nobody handed it the lock");
+    assert!(lock.try_lock().is_ok());
 }

@@ -116,3 +116,13 @@ fn a_lazy_future_that_panicked_is_not_polled_again() {
     assert_eq!(panic_of(|| now(lazy.force())), "oh");
     assert!(panic_of(|| now(lazy.force())).contains("panicked"));
 }
+
+#[test]
+fn a_cell_that_was_emptied_begins_anew() {
+    let mut cell = OnceCell::new();
+    assert_eq!(now(cell.get_or_init(async || 1)), &1);
+    assert_eq!(cell.take(), Some(1));
+    assert_eq!(now(cell.get_or_init(async || 2)), &2);
+    assert_eq!(cell.take(), Some(2));
+    assert_eq!(cell.set(3), Ok(()));
+}

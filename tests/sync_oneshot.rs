@@ -6,10 +6,12 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use channel_common::{Counted, clear_hook, hooked, panics, probe, ready, set_hook, with_seeds};
 use common::{Random, many, on_drop, quiet_panic};
 use monoloop::sync::oneshot::{self, RecvError, TryRecvError};
+use monoloop::time::timeout;
 
 #[test]
 fn a_value_that_is_there_is_received_at_once() {
@@ -160,6 +162,25 @@ fn a_value_may_hold_the_other_end() {
     assert!(inner_sender.is_closed());
 }
 
+#[test]
+fn a_second_poll_waits_on() {
+    let (sender, receiver) = oneshot::channel();
+    let mut receiver = probe(receiver).pending();
+    assert_eq!(receiver.poll(), Poll::Pending, "with the same waker");
+    sender.send(1).unwrap();
+    assert_eq!((receiver.wakes(), receiver.ready()), (1, Ok(1)));
+}
+
+#[test]
+fn a_task_that_is_woken_by_something_else_waits_on() {
+    common::virtual_loop().run(async {
+        let (sender, mut receiver) = oneshot::channel();
+        assert!(timeout(Duration::from_millis(1), &mut receiver).await.is_err());
+        monoloop::spawn(async move { sender.send(7).unwrap() }).detach();
+        assert_eq!(receiver.await, Ok(7));
+    });
+}
+
 /// Random operations; in the end every value was received, came back or was dropped with the receiver, and
 /// who waits is woken when there is something to know.
 #[test]
@@ -171,7 +192,7 @@ fn whatever_the_order_nothing_is_lost() {
             let (sender, receiver) = oneshot::channel();
             let (mut sender, mut receiver) = (Some(sender), Some(receiver));
             let (counter, waker) = common::Counter::new();
-            let (mut waits, mut sent, mut got) = (false, false, false);
+            let (mut waits, mut sent, mut got, mut closed) = (false, false, false, false);
             for _ in 0..6 {
                 match random.below(5) {
                     0 => {
@@ -181,13 +202,20 @@ fn whatever_the_order_nothing_is_lost() {
                     }
                     1 => drop(sender.take()),
                     2 => drop(receiver.take()),
-                    3 => receiver.iter_mut().for_each(|receiver| receiver.close()),
+                    3 => receiver.iter_mut().for_each(|receiver| {
+                        receiver.close();
+                        closed = true;
+                    }),
                     _ => {
                         let Some(receiver) = &mut receiver else { continue };
                         match common::poll_once(receiver, &waker) {
                             Poll::Pending => waits = true,
                             Poll::Ready(Ok(_)) => got = true,
-                            Poll::Ready(Err(RecvError)) => waits = false,
+                            Poll::Ready(Err(RecvError)) => {
+                                let may_come = sent || sender.is_some() && !closed;
+                                assert!(got || !may_come, "it fails, and there may be a value");
+                                waits = false;
+                            }
                         }
                     }
                 }

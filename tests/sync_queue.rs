@@ -6,6 +6,7 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -14,10 +15,10 @@ use std::time::Duration;
 use channel_common::{
     Counted, Probe, clear_hook, hooked, now, panics, probe, ready, set_hook, with_seeds,
 };
-use common::{Random, many, quiet_panic, virtual_loop};
+use common::{Random, gives_way, many, quiet_panic, virtual_loop};
 use futures_core::Stream;
 use monoloop::sync::queue::{
-    GetError, LifoQueue, PriorityQueue, Queue, ReserveError, TryGetError, TryPutError,
+    GetError, LifoQueue, Prioritized, PriorityQueue, Queue, ReserveError, TryGetError, TryPutError,
 };
 use monoloop::time::timeout;
 
@@ -351,17 +352,18 @@ fn an_order_that_uses_the_queue_panics_and_leaves_it_sound() {
 }
 
 thread_local! {
-    static IS_TOUCHY: Cell<bool> = const { Cell::new(false) };
+    static PATIENCE: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-/// Comparing it panics while [`IS_TOUCHY`] is set.
+/// Comparing it panics after so many times, once [`PATIENCE`] is set.
 #[derive(PartialEq, Eq, Debug)]
 struct Touchy(u8);
 
 impl Ord for Touchy {
     fn cmp(&self, other: &Self) -> Ordering {
-        if IS_TOUCHY.get() {
-            quiet_panic("do not compare me");
+        if let Some(patience) = PATIENCE.get() {
+            let Some(left) = patience.checked_sub(1) else { quiet_panic("do not compare me") };
+            PATIENCE.set(Some(left));
         }
         self.0.cmp(&other.0)
     }
@@ -374,9 +376,13 @@ impl PartialOrd for Touchy {
 }
 
 fn panics_touched<T>(f: impl FnOnce() -> T) -> bool {
-    IS_TOUCHY.set(true);
+    panics_touched_after(0, f)
+}
+
+fn panics_touched_after<T>(times: u32, f: impl FnOnce() -> T) -> bool {
+    PATIENCE.set(Some(times));
     let panicked = panics(f);
-    IS_TOUCHY.set(false);
+    PATIENCE.set(None);
     panicked
 }
 
@@ -435,6 +441,131 @@ fn a_putters_waker_that_panics_costs_no_item() {
     assert_eq!(queue.try_get(), Ok(2));
     ready(queue.put(3)).unwrap();
     assert!(queue.is_full(), "capacity did not grow");
+}
+
+#[test]
+fn a_closed_queue_refuses_nobody_while_an_item_may_come_back() {
+    for close in [Queue::close, |queue: &Queue<_>| assert_eq!(queue.close_now(), [])] {
+        let queue = Queue::unbounded();
+        let first = probe(queue.get()).pending();
+        let mut second = probe(queue.get()).pending();
+        let mut third = probe(queue.get()).pending();
+        queue.try_put(1).unwrap();
+        close(&queue);
+        assert!(second.poll().is_pending(), "the first may give it up");
+        assert_eq!(queue.try_get(), Err(TryGetError::Empty));
+        drop(first);
+        assert_eq!((second.wakes(), third.wakes()), (1, 0));
+        assert_eq!(second.ready(), Ok(1));
+        assert_eq!((third.wakes(), third.ready()), (1, Err(GetError)));
+        assert_eq!(queue.try_get(), Err(TryGetError::Closed));
+    }
+}
+
+#[test]
+fn a_claim_that_nobody_takes_over_stays_in_the_closed_queue() {
+    let queue = Queue::unbounded();
+    let first = probe(queue.get()).pending();
+    queue.try_put(1).unwrap();
+    queue.close();
+    drop(first);
+    assert_eq!(queue.try_get(), Ok(1));
+}
+
+#[test]
+fn a_waker_that_runs_inside_of_close_now_cannot_put() {
+    let queue = Rc::new(Queue::bounded(2));
+    queue.try_put(1).unwrap();
+    let mut joining = probe(queue.join());
+    let was_put = Rc::new(Cell::new(None));
+    set_hook({
+        let (queue, was_put) = (Rc::clone(&queue), Rc::clone(&was_put));
+        move |_| was_put.set(Some(queue.try_put(2).is_ok()))
+    });
+    assert!(joining.poll_with(&hooked(0)).is_pending());
+    assert_eq!(queue.close_now(), [1]);
+    clear_hook();
+    assert_eq!((was_put.get(), queue.len()), (Some(false), 0));
+}
+
+#[test]
+fn a_waker_that_panics_in_close_now_costs_no_item() {
+    fn check(alive: &Cell<isize>, close: impl Fn() -> usize, join: impl Future<Output = ()>) {
+        let mut joining = probe(join);
+        set_hook(|_| quiet_panic("grumpy"));
+        assert!(joining.poll_with(&hooked(0)).is_pending());
+        assert!(panics(&close));
+        clear_hook();
+        assert_eq!((alive.get(), close()), (2, 2));
+        joining.ready();
+    }
+    macro_rules! check {
+        ($queue:ident) => {{
+            let alive = Rc::new(Cell::new(0));
+            let queue = $queue::bounded(2);
+            for priority in 0..2 {
+                queue.try_put(Prioritized { priority, item: Counted::new(&alive) }).ok().unwrap();
+            }
+            let close = || {
+                let left = queue.close_now();
+                let first = left[0].priority;
+                assert_eq!(first, if stringify!($queue) == "LifoQueue" { 1 } else { 0 });
+                left.len()
+            };
+            check(&alive, close, queue.join());
+            assert_eq!(queue.unfinished(), 0);
+        }};
+    }
+    check!(Queue);
+    check!(LifoQueue);
+    check!(PriorityQueue);
+}
+
+/// Whichever comparison it is that panics.
+#[test]
+fn an_order_that_panics_in_close_now_costs_no_item_and_no_claim() {
+    for after in 0.. {
+        let queue = PriorityQueue::unbounded();
+        let mut getting: Vec<_> = (0..3).map(|_| probe(queue.get()).pending()).collect();
+        (0..7).for_each(|n| ready(queue.put(Touchy(n))).unwrap());
+        let mut left = Vec::new();
+        let panicked = panics_touched_after(after, || left = queue.close_now());
+        if panicked {
+            assert_eq!(queue.len(), 4);
+            left = queue.close_now();
+        }
+        let mut all: Vec<_> = left.into_iter().map(|item| item.0).collect();
+        assert_eq!((all.len(), queue.len(), queue.unfinished()), (4, 0, 3));
+        all.extend(getting.iter_mut().map(|getting| getting.ready().unwrap().0));
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3, 4, 5, 6]);
+        if !panicked {
+            assert!(after > 6, "it never panicked");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_getter_that_always_finds_an_item_gives_way() {
+    const MANY: usize = 100_000;
+    let queue = Queue::unbounded();
+    let fill = || (0..MANY).for_each(|n| queue.try_put(n).unwrap());
+    fill();
+    assert!(gives_way(async {
+        for _ in 0..MANY {
+            queue.get().await.unwrap();
+        }
+    }));
+    fill();
+    assert!(gives_way(async {
+        let mut items = queue.items();
+        for _ in 0..MANY {
+            poll_fn(|cx| Pin::new(&mut items).poll_next(cx)).await.unwrap();
+        }
+    }));
+    fill();
+    assert!((0..MANY).all(|n| ready(queue.get()) == Ok(n)), "there is nobody to give way to");
 }
 
 /// Compared by its key alone.
@@ -567,6 +698,8 @@ macro_rules! model {
                 woken: RefCell<Vec<bool>>,
                 random: RefCell<Random>,
                 depth: Cell<u32>,
+                /// A get was told that nothing is left.
+                refused: Cell<bool>,
             }
 
             impl Model {
@@ -638,14 +771,64 @@ macro_rules! model {
                         Poll::Ready(job) => (true, job),
                     };
                     let is_over = match waiting.wish {
-                        Wish::Put(job) => self.putting(job, || poll().0),
-                        Wish::Get => self.getting(|| poll().1),
+                        Wish::Put(job) => {
+                            let mut is_over = false;
+                            let put = self.putting(job, || {
+                                let put;
+                                (is_over, put) = poll();
+                                put.is_some()
+                            });
+                            put || is_over
+                        }
+                        Wish::Get => {
+                            let mut is_refused = false;
+                            let got = self.getting(|| {
+                                let (is_over, job) = poll();
+                                is_refused = is_over && job.is_none();
+                                job
+                            });
+                            if is_refused {
+                                assert!(self.queue.is_closed());
+                                assert_eq!(self.inside.borrow().len(), 0, "something is left");
+                                self.refused.set(true);
+                            }
+                            got || is_refused
+                        }
                         Wish::Reserve => panics(|| output = Some(poll())) || output.unwrap().0,
                     };
                     if is_over {
                         // A place is given up at once.
                         let future = waiting.future.take();
                         panics(|| drop(future));
+                    }
+                }
+
+                /// Closes, with claims and places out, and lets all come to their end, or be dropped.
+                fn close(&self, all: &mut [Waiting]) {
+                    if self.below(2) == 0 {
+                        panics(|| self.queue.close());
+                    } else {
+                        let mut left = Vec::new();
+                        panics(|| left = self.queue.close_now());
+                        let mut inside = self.inside.borrow_mut();
+                        left.iter().for_each(|job| inside.remove(job.id));
+                    }
+                    for _ in 0..4 * all.len() {
+                        let number = self.below(all.len());
+                        if self.below(3) == 0 {
+                            let future = all[number].future.take();
+                            panics(|| drop(future));
+                        } else {
+                            self.poll(&mut all[number], number);
+                        }
+                        self.check(all);
+                    }
+                    for (number, waiting) in all.iter_mut().enumerate() {
+                        self.poll(waiting, number);
+                    }
+                    for (number, waiting) in all.iter_mut().enumerate() {
+                        self.poll(waiting, number);
+                        assert!(waiting.future.is_none(), "{number} waits for ever");
                     }
                 }
 
@@ -662,6 +845,10 @@ macro_rules! model {
                         }
                     }
                     assert!(self.queue.len() <= self.inside.borrow().len());
+                    assert!(
+                        self.queue.is_empty() || !self.refused.get(),
+                        "who was refused could have it"
+                    );
                     assert!(self.queue.unfinished() >= self.inside.borrow().len());
                 }
             }
@@ -676,6 +863,7 @@ macro_rules! model {
                     woken: RefCell::default(),
                     random: RefCell::new(random),
                     depth: Cell::new(0),
+                    refused: Cell::new(false),
                 });
                 let hook = Rc::clone(&model);
                 set_hook(move |number| hook.on_wake(number));
@@ -717,6 +905,9 @@ macro_rules! model {
                         }
                     }
                     model.check(&all);
+                }
+                if model.below(2) == 0 {
+                    model.close(&mut all);
                 }
                 clear_hook();
                 drop(all);

@@ -181,3 +181,20 @@ fn random_requests_are_served_when_plain_arithmetic_says() {
     });
     assert!((all / 10..all / 2).contains(&in_vain), "{in_vain} of {all} wait in vain");
 }
+
+/// However short a token's share of a nanosecond is, it is not rounded up each time.
+#[test]
+fn parts_of_a_nanosecond_are_not_lost() {
+    virtual_loop().run(async {
+        for (rate, period, tokens, nanos) in
+            [(2_000_000_000, 1_000_000_000, 1001, 500), (3, 10, 301, 1000)]
+        {
+            let limiter = RateLimiter::new(rate, Duration::from_nanos(period)).with_burst(1);
+            let begin = time::now();
+            for _ in 0..tokens {
+                limiter.acquire().await;
+            }
+            assert_eq!(time::now() - begin, Duration::from_nanos(nanos), "{rate} in {period} ns");
+        }
+    });
+}

@@ -4,12 +4,13 @@ mod channel_common;
 mod common;
 
 use std::cell::Cell;
+use std::future::Future;
 use std::rc::Rc;
-use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, mpsc as std_mpsc};
 use std::thread;
 
 use channel_common::{panics, probe, ready};
-use common::{many, quiet_panic};
+use common::{Counter, gives_way, many, panic_of, quiet_panic};
 use monoloop::sync::remote::event::Event;
 use monoloop::sync::remote::{channel, oneshot};
 
@@ -263,6 +264,86 @@ fn an_event_releases_loops_and_threads() {
     monoloop::run(event.wait());
     threads.into_iter().chain([setter]).for_each(|thread| thread.join().unwrap());
     assert!(event.is_set());
+}
+
+#[test]
+fn many_are_received_at_once() {
+    let (sender, mut receiver) = channel::bounded(4);
+    let other = sender.clone();
+    assert!(sender.same_channel(&other) && !sender.same_channel(&channel::unbounded().0));
+    (0..4).for_each(|n| sender.try_send(n).unwrap());
+    let mut values = Vec::new();
+    assert_eq!(ready(receiver.recv_many(&mut values, 0)), 0);
+    assert_eq!(ready(receiver.recv_many(&mut values, 3)), 3);
+    assert_eq!((receiver.sender_count(), receiver.is_closed()), (2, false));
+    drop((sender, other));
+    assert_eq!((receiver.sender_count(), receiver.is_closed()), (0, true));
+    assert_eq!(ready(receiver.recv_many(&mut values, 3)), 1);
+    assert_eq!(ready(receiver.recv_many(&mut values, 3)), 0);
+    assert_eq!(values, [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_receiver_that_always_finds_a_value_gives_way() {
+    let (sender, mut receiver) = channel::unbounded();
+    (0..1000).for_each(|n| sender.try_send(n).unwrap());
+    drop(sender);
+    assert!(gives_way(async { while receiver.recv().await.is_some() {} }));
+}
+
+/// Even where there is nothing to wait for.
+#[test]
+fn blocking_a_loop_from_inside_panics() {
+    let (sender, mut receiver) = channel::unbounded();
+    let (_, answer) = oneshot::channel::<()>();
+    let event = Event::new();
+    sender.try_send(1).unwrap();
+    event.set();
+    let told = |what: &str, panicked: String| {
+        assert!(panicked.contains(what) && panicked.contains(file!()), "{panicked}");
+    };
+    monoloop::run(async {
+        told("Sender::blocking_send", panic_of(|| sender.blocking_send(2)));
+        told("Receiver::blocking_recv", panic_of(|| receiver.blocking_recv()));
+        told("Receiver::blocking_recv", panic_of(|| answer.blocking_recv()));
+        told("Event::blocking_wait", panic_of(|| event.blocking_wait()));
+    });
+    // A thread whose loop does not run may block.
+    event.blocking_wait();
+    assert_eq!(receiver.blocking_recv(), Some(1));
+}
+
+/// Polls a future that waits with one waker, then with another: the second is woken.
+fn wakes_the_newest<T>(future: impl Future<Output = T>, wake: impl FnOnce()) {
+    let ((old, old_waker), (new, new_waker)) = (Counter::new(), Counter::new());
+    let mut future = probe(future);
+    assert!(future.poll_with(&old_waker).is_pending());
+    assert!(future.poll_with(&new_waker).is_pending());
+    wake();
+    assert_eq!((old.get(), new.get()), (0, 1));
+    future.ready();
+}
+
+#[test]
+fn the_newest_waker_is_woken() {
+    let (sender, mut receiver) = channel::bounded(1);
+    wakes_the_newest(receiver.recv(), || sender.try_send(1).unwrap());
+    sender.try_send(1).unwrap();
+    wakes_the_newest(sender.send(2), || assert_eq!(receiver.try_recv(), Ok(1)));
+    let (sender, receiver) = oneshot::channel();
+    wakes_the_newest(receiver, || sender.send(()).unwrap());
+    let event = Event::new();
+    wakes_the_newest(event.wait(), || event.set());
+}
+
+#[test]
+fn who_gave_up_waiting_for_an_event_is_not_woken() {
+    let event = Event::new();
+    let (counter, waker) = Counter::new();
+    assert!(probe(event.wait()).poll_with(&waker).is_pending());
+    assert_eq!(Arc::strong_count(&counter), 2, "its waker is gone");
+    event.set();
+    assert_eq!(counter.get(), 0);
 }
 
 #[test]

@@ -3,11 +3,14 @@
 mod common;
 mod sync_common;
 
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
 use common::Counter;
 use monoloop::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-use sync_common::{for_ever, now, poll, waiting};
+use sync_common::{Boxed, for_ever, now, poll, waiting};
 
 fn leaked() -> &'static RwLock<u32> {
     for_ever(RwLock::new(0))
@@ -121,4 +124,25 @@ fn a_served_reader_stands_in_the_way_of_an_upgrade() {
     let own = RwLockReadGuard::try_upgrade(own).expect_err("another was let in");
     drop(reader);
     assert!(RwLockReadGuard::try_upgrade(own).is_ok());
+}
+
+/// What it shows may use the lock itself.
+#[test]
+fn showing_a_lock_holds_it() {
+    struct Nosy(Weak<RwLock<Self>>, Rc<RefCell<Option<Boxed<()>>>>);
+    impl fmt::Debug for Nosy {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let lock = self.0.upgrade().expect("it is shown");
+            assert!(lock.try_write().is_err());
+            let waits = async move { drop(lock.write().await) };
+            *self.1.borrow_mut() = Some(waiting(waits, Waker::noop()));
+            f.write_str("nosy")
+        }
+    }
+    let waiter = Rc::new(RefCell::new(None));
+    let lock = Rc::new_cyclic(|own| RwLock::new(Nosy(own.clone(), Rc::clone(&waiter))));
+    assert!(format!("{lock:?}").contains("nosy"));
+    let mut waiter = waiter.take().expect("it waits");
+    assert!(poll(&mut waiter, Waker::noop()).is_ready(), "nobody handed it the lock");
+    assert!(lock.try_write().is_ok());
 }

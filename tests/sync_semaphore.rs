@@ -1,11 +1,15 @@
 //! `sync::Semaphore`: counts, order, closing, and what drops give back.
 
+mod channel_common;
 mod common;
 mod sync_common;
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use channel_common::{clear_hook, hooked, set_hook};
 use common::{Counter, panic_of};
 use monoloop::sync::{Semaphore, TryAcquireError};
 use sync_common::{for_ever, now, poll, waiting};
@@ -136,6 +140,26 @@ fn one_that_was_served_before_the_close_has_its_permit() {
 }
 
 #[test]
+fn permits_that_cannot_be_counted_are_a_panic_when_they_come_back() {
+    let semaphore = leaked(Semaphore::MAX_PERMITS);
+    let held = [(); 9].map(|()| {
+        let held = semaphore.try_acquire_many(Semaphore::MAX_PERMITS).expect("all are there");
+        semaphore.add_permits(Semaphore::MAX_PERMITS);
+        held
+    });
+    let mut panics = 0;
+    for permits in held {
+        let before = semaphore.available_permits();
+        let panicked = catch_unwind(AssertUnwindSafe(|| drop(permits))).is_err();
+        let sum = before + Semaphore::MAX_PERMITS;
+        let expected = if panicked { Semaphore::MAX_PERMITS } else { sum };
+        assert_eq!(semaphore.available_permits(), expected, "they are not counted");
+        panics += u32::from(panicked);
+    }
+    assert_eq!(panics, 2);
+}
+
+#[test]
 fn odd_numbers_are_no_harm() {
     let semaphore = leaked(0);
     assert_eq!(now(semaphore.acquire_many(0)).expect("open").permits(), 0);
@@ -145,4 +169,15 @@ fn odd_numbers_are_no_harm() {
     assert!(panic_of(|| semaphore.add_permits(usize::MAX)).contains("MAX_PERMITS"));
     assert_eq!(semaphore.available_permits(), Semaphore::MAX_PERMITS);
     assert!(panic_of(|| Semaphore::new(usize::MAX)).contains("MAX_PERMITS"));
+}
+
+#[test]
+fn a_waker_finds_the_semaphore_closed() {
+    let semaphore = leaked(0);
+    let seen = Rc::new(Cell::new(None));
+    let (_waiter, seen_by) = (waiting(semaphore.acquire(), &hooked(0)), Rc::clone(&seen));
+    set_hook(move |_| seen_by.set(semaphore.try_acquire().err()));
+    semaphore.close();
+    clear_hook();
+    assert_eq!(seen.get(), Some(TryAcquireError::Closed));
 }

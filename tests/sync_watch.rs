@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use channel_common::{clear_hook, hooked, now, panics, probe, ready, set_hook, with_seeds};
+use channel_common::{clear_hook, clingy, hooked, now, panics, probe, ready, set_hook, with_seeds};
 use common::{OnDrop, Random, many, on_drop, panic_of, quiet_panic};
 use monoloop::sync::watch::{self, RecvError};
 
@@ -186,6 +186,40 @@ fn a_waker_that_panics_keeps_no_other_from_the_news() {
     assert!(panics(|| sender.send(1)));
     clear_hook();
     assert_eq!((waiting.wakes(), waiting.ready(), grumpy.ready()), (1, Ok(()), Ok(())));
+}
+
+#[test]
+fn a_receiver_whose_waker_panics_in_its_drop_is_gone() {
+    let (sender, mut receiver) = watch::channel(0);
+    let mut closed = probe(sender.closed()).pending();
+    assert!(probe(receiver.changed()).poll_with(&clingy()).is_pending());
+    assert!(panics(|| drop(receiver)));
+    assert_eq!((sender.receiver_count(), closed.wakes()), (0, 1));
+    closed.ready();
+}
+
+#[test]
+fn a_receiver_that_is_gone_is_not_woken() {
+    let (sender, mut receiver) = watch::channel(0);
+    let _other = sender.subscribe();
+    let (counter, waker) = common::Counter::new();
+    assert!(probe(receiver.changed()).poll_with(&waker).is_pending());
+    drop(receiver);
+    assert_eq!(std::sync::Arc::strong_count(&counter), 2, "its waker is gone");
+    sender.send(1).unwrap();
+    assert_eq!(counter.get(), 0);
+}
+
+#[test]
+fn what_was_waited_for_is_new_if_it_is() {
+    let (sender, mut receiver) = watch::channel(0);
+    assert!(!ready(receiver.wait_for(|n| *n == 0)).unwrap().has_changed());
+    sender.send(1).unwrap();
+    assert!(ready(receiver.wait_for(|n| *n == 1)).unwrap().has_changed());
+    assert!(!ready(receiver.wait_for(|n| *n == 1)).unwrap().has_changed());
+    let mut waiting = probe(receiver.wait_for(|n| *n == 3)).pending();
+    sender.send(3).unwrap();
+    assert!(waiting.ready().unwrap().has_changed());
 }
 
 /// Versions are counted beside it.

@@ -10,6 +10,7 @@ use super::EventLoop;
 use super::core::{Config, Core};
 use super::error::ErrorReport;
 use super::interrupt::OnCtrlC;
+use crate::blocking;
 use crate::net::{Lookups, Resolve};
 
 /// Sets a loop up; made by [`EventLoop::builder`].
@@ -47,6 +48,11 @@ impl Builder {
                     .then_some(Duration::from_millis(100)),
                 on_ctrl_c: OnCtrlC::Default,
                 on_error: None,
+                blocking: blocking::Config {
+                    max_threads: 64,
+                    keep_alive: Duration::from_secs(10),
+                    thread_name: "monoloop".to_owned(),
+                },
                 lookups: Lookups::default(),
             },
         }
@@ -109,6 +115,38 @@ impl Builder {
         self
     }
 
+    /// Sets how many threads run blocking work ([`spawn_blocking`](crate::spawn_blocking), files) at most.
+    /// They are started when they are needed. Default: 64; zero counts as one.
+    ///
+    /// Jobs that wait for other jobs of the same loop may wait for ever if there are as many of them as threads.
+    #[doc(alias = "set_default_executor")]
+    #[doc(alias = "max_workers")]
+    pub fn blocking_threads(mut self, max: usize) -> Self {
+        self.config.blocking.max_threads = max.max(1);
+        self
+    }
+
+    /// Sets after how much time without work a thread for blocking work ends. Default: 10 s.
+    pub fn blocking_keep_alive(mut self, keep_alive: Duration) -> Self {
+        self.config.blocking.keep_alive = keep_alive;
+        self
+    }
+
+    /// Sets what the threads for blocking work are called: this, a hyphen and a number. Default: `monoloop`. Some
+    /// platforms show no more than 15 bytes of it.
+    ///
+    /// # Panics
+    ///
+    /// If the name contains a zero byte.
+    #[doc(alias = "thread_name_prefix")]
+    #[track_caller]
+    pub fn blocking_thread_name(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        assert!(!name.contains('\0'), "the name of a thread has no zero bytes: {name:?}");
+        self.config.blocking.thread_name = name;
+        self
+    }
+
     /// Sets who looks names up. By default that is the system, on threads of its own; see
     /// [`net::lookup_host`](crate::net::lookup_host).
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
@@ -124,8 +162,8 @@ impl Builder {
 
     /// Gives the loop a virtual clock, for tests that are exact and take no time.
     ///
-    /// Virtual time stands still while anything can happen. When no task is ready, no I/O comes and no
-    /// [`WorkGuard`](crate::WorkGuard) of another thread lives, it jumps to the next deadline. If a task
+    /// Virtual time stands still while anything can happen. When no task is ready, no I/O comes, no
+    /// [`WorkGuard`](crate::WorkGuard) of another thread lives and no blocking work is under way, it jumps to the next deadline. If a task
     /// waits for a socket, the loop first gives the I/O 50 ms of real time to arrive.
     /// [`time::advance`](crate::time::advance) moves the clock by hand.
     pub fn virtual_time(mut self, on: bool) -> Self {

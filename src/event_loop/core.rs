@@ -14,7 +14,9 @@ use super::ending::Ending;
 use super::error::{ErrorHook, report_incident};
 use super::handle::{Remote, serve_remote};
 use super::interrupt::OnCtrlC;
+use super::offload::Offload;
 use super::pace::Pace;
+use crate::blocking;
 use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Reporter};
 use crate::net::Lookups;
@@ -38,6 +40,7 @@ pub(super) struct Config {
     pub(super) slow_poll: Option<Duration>,
     pub(super) on_ctrl_c: OnCtrlC,
     pub(super) on_error: Option<Rc<ErrorHook>>,
+    pub(super) blocking: blocking::Config,
     pub(super) lookups: Lookups,
 }
 
@@ -59,6 +62,7 @@ pub(crate) struct Core {
     /// Polls that take so long are reported. `None`: polls are not timed.
     slow_poll: Option<Duration>,
     pub(super) ending: Ending,
+    pub(super) offload: Offload,
     pub(crate) lookups: Lookups,
     /// How many panics were reported.
     panics: Rc<Cell<usize>>,
@@ -97,6 +101,7 @@ impl Core {
             grace: config.grace,
             slow_poll: config.slow_poll,
             ending: Ending::new(),
+            offload: Offload::new(config.blocking),
             lookups: config.lookups,
             panics,
             io_is_quiet: Cell::new(false),

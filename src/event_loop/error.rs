@@ -5,11 +5,13 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::context;
-use crate::executor::task::{Kind, Payload, TaskRef, discard};
-use crate::executor::{Incident, TaskInfo, TaskPanic, panic_message};
+use super::handle::Handle;
+use crate::executor::task::{Kind, Payload, Seed, TaskRef, discard};
+use crate::executor::{Incident, Lost, TaskInfo, TaskPanic, TaskState, panic_message};
 
 /// A failure that nobody awaits, as given to [`Builder::on_error`](super::Builder::on_error).
 ///
@@ -53,6 +55,23 @@ pub enum ErrorReport {
         /// The clean-up; its spawn site is where it was deferred.
         task: TaskInfo,
     },
+    /// A blocking job ([`spawn_blocking`](crate::spawn_blocking)) still ran when the shutdown limit was up. Its thread was
+    /// left behind.
+    BlockingStuck {
+        /// The job.
+        task: TaskInfo,
+    },
+    /// Bytes that were written to a file were buffered, its handle was dropped without a
+    /// [`flush`](crate::io::AsyncWriteExt::flush), and then they could not be written; or they could not, and nobody was
+    /// there to be told.
+    WriteLost {
+        /// Where they should have gone.
+        path: PathBuf,
+        /// How many they were.
+        bytes: usize,
+        /// Why they could not.
+        error: io::Error,
+    },
     /// A task or callback kept the loop for long in a single poll; see
     /// [`Builder::slow_poll`](super::Builder::slow_poll).
     SlowPoll {
@@ -74,6 +93,13 @@ impl ErrorReport {
             Incident::Failure(task, error) => Self::TaskFailed { task: info(&task), error },
             Incident::SlowPoll(task, took) => Self::SlowPoll { task: info(&task), took },
             Incident::Overrun(task) => Self::ShutdownOverrun { task: info(&task) },
+            Incident::Job(seed, payload) => {
+                Self::TaskPanic { task: job(&seed, TaskState::Over), payload }
+            }
+            Incident::Stuck(seed) => Self::BlockingStuck { task: job(&seed, TaskState::Running) },
+            Incident::Lost(Lost { target, bytes, error }) => {
+                Self::WriteLost { path: target, bytes, error }
+            }
             Incident::Task(TaskPanic { task, payload }) => match task.kind() {
                 Kind::Callback => Self::CallbackPanic { location: task.location(), payload },
                 Kind::Task | Kind::Cleanup | Kind::Internal => {
@@ -92,6 +118,8 @@ impl ErrorReport {
             | Self::StrayPanic { payload } => panic_message(&**payload).into(),
             Self::TaskFailed { error, .. } => error.to_string().into(),
             Self::ShutdownOverrun { .. } => "its clean-up overran the shutdown limit".into(),
+            Self::BlockingStuck { .. } => "it still runs, after the shutdown limit".into(),
+            Self::WriteLost { error, .. } => error.to_string().into(),
             Self::SlowPoll { took, .. } => format!("it kept the loop for {took:.1?}").into(),
         }
     }
@@ -102,8 +130,12 @@ impl ErrorReport {
             Self::TaskPanic { task, .. }
             | Self::TaskFailed { task, .. }
             | Self::ShutdownOverrun { task }
+            | Self::BlockingStuck { task }
             | Self::SlowPoll { task, .. } => Some(task),
-            Self::CallbackPanic { .. } | Self::WakerPanic { .. } | Self::StrayPanic { .. } => None,
+            Self::CallbackPanic { .. }
+            | Self::WakerPanic { .. }
+            | Self::StrayPanic { .. }
+            | Self::WriteLost { .. } => None,
         }
     }
 }
@@ -121,6 +153,10 @@ impl fmt::Display for ErrorReport {
             Self::TaskFailed { task, .. } => write!(f, "{task} failed: {message}"),
             Self::ShutdownOverrun { task } => {
                 write!(f, "{task} was dropped: {message}")
+            }
+            Self::BlockingStuck { task } => write!(f, "blocking {task} is stuck: {message}"),
+            Self::WriteLost { path, bytes, .. } => {
+                write!(f, "{bytes} bytes written to {} are lost: {message}", path.display())
             }
             Self::SlowPoll { task, took } => {
                 write!(f, "{task} kept the loop for {took:.1?} in one poll")
@@ -178,6 +214,10 @@ fn info(task: &TaskRef) -> TaskInfo {
     TaskInfo::of(task, context::try_with(|core| core.executor.now()).unwrap_or(task.spawned()))
 }
 
+fn job(seed: &Seed, state: TaskState) -> TaskInfo {
+    TaskInfo::of_job(seed, state, context::try_with(|core| core.executor.now()).unwrap_or(0))
+}
+
 /// Reports an error that nobody receives; on stderr where no loop is current.
 pub(crate) fn report_failure(task: &TaskRef, error: Box<dyn Error>) {
     report(Incident::Failure(task.clone(), error));
@@ -192,7 +232,16 @@ pub(crate) fn report_panic(payload: Payload) {
     });
 }
 
-fn report(incident: Incident) {
+/// Has the hook of a loop told that data was lost; prints it if there is no loop. On any thread.
+pub(crate) fn report_loss(handle: Option<&Handle>, lost: Lost) {
+    match handle {
+        Some(handle) => handle.report_loss(lost),
+        None => report_incident(None, Incident::Lost(lost)),
+    }
+}
+
+/// Reports what came to light on this thread; on stderr where no loop is current.
+pub(super) fn report(incident: Incident) {
     let mut incident = Some(incident);
     context::try_with(|core| {
         core.executor.shared().report(incident.take().expect("put there above"));

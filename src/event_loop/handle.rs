@@ -7,18 +7,26 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
+use std::thread::{self, ThreadId};
 
 use super::context;
 use super::core::Core;
+use super::error::report_incident;
+use super::remote_join::{self, RemoteJoin};
 use crate::executor::wake::{LoopId, Slot};
+use crate::executor::{self, Incident, Lost};
 
 /// What other threads share with a loop.
 pub(crate) struct Remote {
     id: LoopId,
+    /// Whose loop it is.
+    thread: ThreadId,
     /// The slot of the task that serves `jobs`.
     control: OnceLock<&'static Slot>,
     /// `None` once the loop is gone.
     jobs: Mutex<Option<VecDeque<Job>>>,
+    /// Incidents of other threads; `None` at the very end.
+    untold: Mutex<Option<Vec<Box<Untold>>>>,
     stop: AtomicBool,
     /// Living [`WorkGuard`]s.
     guards: AtomicUsize,
@@ -26,6 +34,13 @@ pub(crate) struct Remote {
 
 /// What to do on the loop's thread; it is told where it was handed over.
 type Run = dyn FnOnce(&Core, &'static Location<'static>) + Send;
+
+/// Makes a report, on the thread that tells it.
+type Untold = dyn FnOnce() -> Incident + Send;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A closure from another thread, and where it was handed over.
 struct Job {
@@ -37,8 +52,10 @@ impl Remote {
     pub(super) fn new(id: LoopId) -> Self {
         Self {
             id,
+            thread: thread::current().id(),
             control: OnceLock::new(),
             jobs: Mutex::new(Some(VecDeque::new())),
+            untold: Mutex::new(Some(Vec::new())),
             stop: AtomicBool::new(false),
             guards: AtomicUsize::new(0),
         }
@@ -49,7 +66,7 @@ impl Remote {
     }
 
     fn jobs(&self) -> MutexGuard<'_, Option<VecDeque<Job>>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.jobs)
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -69,6 +86,46 @@ impl Remote {
     fn wake(&self) {
         if let Some(control) = self.control.get() {
             control.wake();
+        }
+    }
+
+    pub(super) fn id(&self) -> LoopId {
+        self.id
+    }
+
+    pub(super) fn gone(&self) -> LoopClosed {
+        LoopClosed { id: self.id }
+    }
+
+    pub(super) fn is_own_thread(&self) -> bool {
+        thread::current().id() == self.thread
+    }
+
+    /// Has the error hook told, on the loop's thread; prints where the loop is gone.
+    pub(super) fn report(&self, incident: impl FnOnce() -> Incident + Send + 'static) {
+        let mut incident = Some(incident);
+        if let Some(untold) = &mut *lock(&self.untold) {
+            untold.extend(incident.take().map(|incident| Box::new(incident) as Box<Untold>));
+        }
+        match incident {
+            None => self.wake(),
+            Some(incident) => report_incident(None, incident()),
+        }
+    }
+
+    /// Tells the error hook what other threads had to say.
+    pub(super) fn tell(&self, core: &Core) {
+        let untold = lock(&self.untold).as_mut().map(std::mem::take);
+        for incident in untold.into_iter().flatten() {
+            core.executor.shared().report(incident());
+        }
+    }
+
+    /// Does as [`tell`](Self::tell), for the last time.
+    pub(super) fn tell_last(&self, core: &Core) {
+        let untold = lock(&self.untold).take();
+        for incident in untold.into_iter().flatten() {
+            core.executor.shared().report(incident());
         }
     }
 
@@ -106,6 +163,7 @@ pub(super) async fn serve_remote(remote: Arc<Remote>) {
         // Woken only while the loop turns, and then the loop is current.
         context::try_with(|core| {
             core.collect_released();
+            remote.tell(core);
             for job in remote.take_jobs() {
                 core.guard(|| (job.run)(core, job.location));
             }
@@ -124,24 +182,16 @@ pub(super) async fn serve_remote(remote: Arc<Remote>) {
 /// ```
 /// use monoloop::Handle;
 ///
-/// let sum = monoloop::run(async {
-///     let handle = Handle::current();
-///     let (sender, receiver) = std::sync::mpsc::channel();
-///     std::thread::spawn(move || {
-///         // The closure is sent over; the future it makes stays on the loop's thread.
-///         handle.spawn_with(move || async move { sender.send(1 + 1).unwrap() })
-///     })
-///     .join()
-///     .unwrap()
-///     .unwrap();
-///     loop {
-///         if let Ok(sum) = receiver.try_recv() {
-///             break sum;
-///         }
-///         monoloop::yield_now().await;
-///     }
+/// let event_loop = monoloop::EventLoop::new().unwrap();
+/// let handle: Handle = event_loop.handle();
+/// let thread = std::thread::spawn(move || {
+///     // The closure is sent over; the future it makes stays on the loop's thread.
+///     let sum = handle.spawn_with(|| async { 1 + 1 }).unwrap().join();
+///     handle.stop().unwrap();
+///     sum
 /// });
-/// assert_eq!(sum, 2);
+/// event_loop.run_forever();
+/// assert_eq!(thread.join().unwrap().unwrap(), 2);
 /// ```
 #[derive(Clone)]
 pub struct Handle {
@@ -169,25 +219,43 @@ impl Handle {
         context::try_with(|core| Self::new(Arc::clone(&core.remote)))
     }
 
-    /// Sends a closure to the loop's thread and spawns the future it makes as a task. The future need not
-    /// be `Send`. The task is detached; a panic of the closure counts as the task's.
+    /// Sends a closure to the loop's thread and spawns the future it makes as a task. The closure and the output are
+    /// `Send`, the future need not be. A panic of the closure counts as the task's.
+    ///
+    /// The handle waits for the output, on a thread or as a future, and can abort the task. Dropping it detaches.
     ///
     /// # Errors
     ///
     /// [`LoopClosed`] if the loop is gone; the closure is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let word = monoloop::run(async {
+    ///     let handle = monoloop::Handle::current();
+    ///     monoloop::spawn_blocking(move || {
+    ///         // On another thread: ask the loop, and wait for the answer.
+    ///         handle.spawn_with(|| async { "hello" }).unwrap().join().unwrap()
+    ///     })
+    ///     .await
+    ///     .unwrap()
+    /// });
+    /// assert_eq!(word, "hello");
+    /// ```
     #[doc(alias = "run_coroutine_threadsafe")]
     #[track_caller]
-    pub fn spawn_with<M, F>(&self, make: M) -> Result<(), LoopClosed>
+    pub fn spawn_with<M, F>(&self, make: M) -> Result<RemoteJoin<F::Output>, LoopClosed>
     where
         M: FnOnce() -> F + Send + 'static,
         F: Future + 'static,
+        F::Output: Send + 'static,
     {
+        let (bearer, join) = remote_join::pair(Arc::clone(&self.remote));
         self.submit(move |core, location| {
-            let future = async move {
-                make().await;
-            };
-            drop(core.executor.spawn(future, location));
-        })
+            let seed = core.executor.seed(location);
+            core.executor.admit(executor::new_task(bearer.carry(make, seed), seed).0);
+        })?;
+        Ok(join)
     }
 
     /// Runs a closure on the loop's thread, after what is ready there.
@@ -243,6 +311,11 @@ impl Handle {
     /// Returns whether the loop is gone, or about to go.
     pub fn is_closed(&self) -> bool {
         self.remote.is_closed()
+    }
+
+    /// Has the error hook told that data was lost.
+    pub(super) fn report_loss(&self, lost: Lost) {
+        self.remote.report(move || Incident::Lost(lost));
     }
 
     /// Announces work that another thread does for this loop: while the guard lives, a virtual clock does

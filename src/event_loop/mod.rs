@@ -39,7 +39,9 @@ mod ending;
 mod error;
 mod handle;
 mod interrupt;
+mod offload;
 mod pace;
+mod remote_join;
 mod shutdown;
 mod workers;
 
@@ -56,13 +58,14 @@ pub use callback::{CallHandle, call_at, call_later, call_soon};
 pub use error::ErrorReport;
 pub use handle::{Handle, LoopClosed, WorkGuard};
 pub use interrupt::{Interrupted, OnCtrlC};
+pub use remote_join::{RemoteJoin, RemoteJoinError};
 pub use shutdown::ShutdownReport;
 pub use workers::{Worker, WorkerError, Workers, WorkersBuilder, workers};
 
 use self::context::Entered;
 pub(crate) use self::core::Core;
 pub(crate) use self::ending::Adopted;
-pub(crate) use self::error::{report_failure, report_panic};
+pub(crate) use self::error::{report_failure, report_loss, report_panic};
 use crate::executor::JoinHandle;
 use crate::executor::task::{Outcome, RawJoin};
 use crate::time::Sleep;
@@ -300,7 +303,10 @@ impl EventLoop {
     /// 2. The tasks that are still alive are dropped, in spawn order, and what their drops spawn, in at most 16 rounds;
     ///    what is spawned after that is refused: dropped at once. From now on all calls of a [`Handle`] fail.
     /// 3. The loop runs until the clean-ups that were [`defer`](crate::task::defer())red are through, or the limit is up.
-    /// 4. Clean-ups that are not through are dropped and reported, and what is left besides.
+    /// 4. Blocking jobs that have not begun are dropped, except those that write buffered data of files. Those that run
+    ///    are waited for, in real time, for as long as the limit allows; the threads of the others are left behind.
+    ///    Then the standard streams are waited for, if something was written to them on this loop.
+    /// 5. Clean-ups that are not through are dropped and reported, and what is left besides.
     ///
     /// # Panics
     ///

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use super::clock::saturating_nanos;
 use super::core::Core;
 use super::ending::SHUTTING_DOWN;
+use crate::blocking::Left;
 use crate::executor::task::{Kind, TaskRef};
-use crate::executor::{Ended, Incident, TaskInfo};
+use crate::executor::{Ended, Incident, TaskInfo, TaskState};
 use crate::time::Sleep;
 
 /// What was left when a loop ended; see [`EventLoop::shutdown`](super::EventLoop::shutdown).
@@ -27,6 +28,10 @@ pub struct ShutdownReport {
     pub dropped: Vec<TaskInfo>,
     /// The clean-ups that the limit did not suffice for, in the order they were deferred. They were dropped too.
     pub overran: Vec<TaskInfo>,
+    /// The blocking jobs ([`spawn_blocking`](crate::spawn_blocking)) that never ran, in the order they were handed over.
+    pub unstarted: Vec<TaskInfo>,
+    /// The blocking jobs that still ran when the limit was up. Their threads were left behind.
+    pub stuck: Vec<TaskInfo>,
     /// How many rounds that took: each drops what the drops of the one before spawned.
     pub rounds: usize,
     /// How many panics of destructors went to the error hook.
@@ -40,7 +45,8 @@ pub struct ShutdownReport {
 impl ShutdownReport {
     /// Returns whether nothing was left: every task had ended by itself.
     pub fn is_clean(&self) -> bool {
-        self.dropped.is_empty() && self.overran.is_empty() && self.refused == 0
+        let lists = [&self.dropped, &self.overran, &self.unstarted, &self.stuck];
+        lists.iter().all(|list| list.is_empty()) && self.refused == 0
     }
 }
 
@@ -49,7 +55,9 @@ impl fmt::Display for ShutdownReport {
         write!(f, "{} tasks dropped in {} rounds", self.dropped.len(), self.rounds)?;
         write!(f, ", {} panics, {} refused", self.panics, self.refused)?;
         self.dropped.iter().try_for_each(|task| write!(f, "\n  {task}"))?;
-        self.overran.iter().try_for_each(|task| write!(f, "\n  {task} overran the limit"))
+        self.overran.iter().try_for_each(|task| write!(f, "\n  {task} overran the limit"))?;
+        self.unstarted.iter().try_for_each(|job| write!(f, "\n  blocking {job} never ran"))?;
+        self.stuck.iter().try_for_each(|job| write!(f, "\n  blocking {job} is stuck"))
     }
 }
 
@@ -74,9 +82,12 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
         |task| report.note(core, task),
     );
     turn_until(core, left(), || core.ending.cleanups() == 0);
-    // The blocking pool is joined here, up to what is left of the limit.
+    let jobs = core.offload.close(limit.saturating_sub(begin.elapsed()));
+    report.note_jobs(core, &jobs);
+    core.finish_output(limit.saturating_sub(begin.elapsed()));
     core.ending.stop_adopting();
     let last = core.executor.end_all(|_| true, is_overdue, |task| report.note(core, task));
+    core.remote.tell_last(core);
 
     report.rounds = first.rounds + last.rounds;
     report.refused = refused(core, &[first, last]);
@@ -90,6 +101,8 @@ pub(super) fn end_abruptly(core: &Core) {
     core.remote.close(core);
     core.ending.stop_adopting();
     core.executor.end_all(|_| true, || false, |_| {});
+    core.offload.close(core.shutdown_limit);
+    core.remote.tell_last(core);
 }
 
 fn refused(core: &Core, ended: &[Ended]) -> usize {
@@ -158,6 +171,14 @@ fn turn_until(core: &Core, limit: Duration, is_done: impl Fn() -> bool) {
 }
 
 impl ShutdownReport {
+    fn note_jobs(&mut self, core: &Core, left: &Left) {
+        let now = core.executor.now();
+        let info = |state| move |job| TaskInfo::of_job(job, state, now);
+        self.unstarted = left.unstarted.iter().map(info(TaskState::Over)).collect();
+        self.stuck = left.stuck.iter().map(info(TaskState::Running)).collect();
+        left.stuck.iter().for_each(|&job| core.executor.shared().report(Incident::Stuck(job)));
+    }
+
     fn note(&mut self, core: &Core, task: &TaskRef) {
         let info = TaskInfo::of(task, core.executor.now());
         if task.kind() == Kind::Cleanup {

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::task::{State, TaskRef};
+use super::task::{Seed, State, TaskRef};
 
 /// Identifies a task within its event loop. Given out in spawn order, never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,10 @@ impl TaskId {
 
     pub(super) fn of(task: &TaskRef) -> Self {
         Self::new(task.id()).expect("ids start at 1")
+    }
+
+    pub(crate) fn of_job(job: &Seed) -> Self {
+        Self::new(job.id).expect("ids start at 1")
     }
 }
 
@@ -85,6 +89,18 @@ impl TaskInfo {
                 _ => TaskState::Over,
             },
             age: Duration::from_nanos(now.saturating_sub(task.spawned())),
+        }
+    }
+
+    /// Of a blocking job: see `of`.
+    pub(crate) fn of_job(job: &Seed, state: TaskState, now: u64) -> Self {
+        Self {
+            id: TaskId::of_job(job),
+            parent: TaskId::new(job.parent),
+            name: None,
+            location: job.location,
+            state,
+            age: Duration::from_nanos(now.saturating_sub(job.spawned)),
         }
     }
 

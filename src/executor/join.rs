@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use futures_core::FusedFuture;
 
 use super::info::TaskId;
-use super::task::{Outcome, Payload, RawJoin, State, TaskRef};
+use super::task::{Outcome, Payload, RawJoin, Seed, State, TaskRef};
 
 /// Awaits a task's end and gives what it returned.
 ///
@@ -250,6 +250,17 @@ impl JoinError {
             id: TaskId::of(task),
             name: task.name().map(|name| Box::from(&*name)),
             location: task.location(),
+            panic: panic.map(Mutex::new),
+        };
+        Self { failure: Box::new(failure) }
+    }
+
+    /// Of a blocking job.
+    pub(crate) fn of_job(job: &Seed, panic: Option<Payload>) -> Self {
+        let failure = Failure {
+            id: TaskId::of_job(job),
+            name: None,
+            location: job.location(),
             panic: panic.map(Mutex::new),
         };
         Self { failure: Box::new(failure) }

@@ -24,7 +24,9 @@ use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::Location;
+use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,12 +55,27 @@ pub(crate) enum Incident {
     SlowPoll(TaskRef, Duration),
     /// A clean-up took longer than the end of the loop may.
     Overrun(TaskRef),
+    /// A blocking job panicked, or the drop of its output.
+    Job(Seed, Payload),
+    /// A blocking job runs on after the end of the loop.
+    Stuck(Seed),
+    /// Written data did not get where it should.
+    Lost(Lost),
+}
+
+/// Data that was taken and could not be written.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    /// Where it should have gone.
+    pub(crate) target: PathBuf,
+    pub(crate) bytes: usize,
+    pub(crate) error: io::Error,
 }
 
 impl Incident {
     /// Whether foreign code panicked.
     pub(crate) fn is_panic(&self) -> bool {
-        matches!(self, Self::Task(_) | Self::Waker(_) | Self::Stray(_))
+        matches!(self, Self::Task(_) | Self::Waker(_) | Self::Stray(_) | Self::Job(..))
     }
 }
 

@@ -38,13 +38,17 @@ mod copy;
 mod copy_file;
 mod duplex;
 mod error;
+pub(crate) mod outbox;
 pub(crate) mod outgoing;
 mod read_buffer;
 mod registered;
 mod search;
 mod split;
+pub(crate) mod stdio;
 mod stream;
 
+#[doc(no_inline)]
+pub use std::io::SeekFrom;
 use std::task::{Context, Poll};
 
 #[doc(no_inline)]
@@ -71,6 +75,7 @@ pub use stream::{StreamReader, StreamWriter};
 
 pub(crate) use crate::reactor::Direction;
 pub(crate) use registered::Registered;
+pub use stdio::{NextLine, Stderr, Stdin, Stdout, stderr, stdin, stdout};
 
 use crate::event_loop::context;
 

@@ -43,6 +43,7 @@ use crate::time::Sleep;
 /// timeout(Duration::from_secs(10), stream.read_line(&mut head)).await??;
 ///
 /// // And then nothing for thirty.
+/// head.clear();
 /// let error = stream.read_line(&mut head).await.unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::TimedOut);
 /// # Ok(())

@@ -123,7 +123,7 @@ impl fmt::Debug for Barrier {
     }
 }
 
-/// The future of [`Barrier::wait`].
+/// The future of [`Barrier::wait`]. Once it is over it may be polled again, and comes to the barrier anew.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct BarrierWait<'a> {
     barrier: &'a Barrier,

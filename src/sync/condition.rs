@@ -62,7 +62,6 @@ impl Condition {
     ///
     /// The place in the queue is lost, and the lock is: a drop while waiting leaves the mutex unlocked, or
     /// with those who have it. A notification that came before the drop goes to the next who waits.
-    #[doc(alias = "wait_for")]
     pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = MutexGuard::mutex(&guard);
         let notification = Waiting { condition: self, guard: Some(guard), key: None }.await;
@@ -77,6 +76,7 @@ impl Condition {
     /// # Cancel safety
     ///
     /// As [`wait`](Self::wait).
+    #[doc(alias = "wait_for")]
     pub async fn wait_while<'a, T: ?Sized>(
         &self,
         mut guard: MutexGuard<'a, T>,

@@ -9,15 +9,23 @@
 //! these promises (what is for other threads, in [`remote`], has locks inside):
 //!
 //! * **First in, first out.** Waiters are served in the order in which they first waited, and nobody
-//!   overtakes them, neither by `try_` methods nor by asking for less.
+//!   overtakes them, neither by `try_` methods nor by asking for less. (Of those who wait to send or to put,
+//!   that is the order of *places*: who is handed one puts its value in when it runs, and others who have a
+//!   place may have been before it.)
 //! * **Handed over.** Who is served *has* what it waited for (the lock, the permits, the turn) before it
 //!   runs.
 //! * **Nothing is lost by a drop.** A waiter may be dropped at any time. What it was handed and did not use
 //!   goes to the next.
 //! * **Wakers may do what they like.** They are called when all is in order: one that calls back is served,
 //!   and the panic of one goes to whoever woke it, after all others were woken.
+//! * **Nobody starves the others.** On a loop of this crate a receiver or getter that always finds something
+//!   gives way now and then, as a socket does (the rest of what never waits does not: a loop that does nothing
+//!   else needs a [`yield_now`](crate::yield_now)).
 //! * **No herd.** Handing out one thing wakes one task.
-//! * **Nothing is allocated to wait,** once as many waited before; nor to be idle.
+//! * **A burst leaves no memory behind.** What has become empty (a queue, a channel, a list of those who wait)
+//!   keeps room for 1024 and gives the rest back; queues and channels when somebody finds nothing to get.
+//! * **Nothing is allocated to wait,** once as many waited before (1024, if they have all gone meanwhile); nor
+//!   to be idle. (Between threads each wait is an entry of a tree.)
 //!
 //! | for | here | asyncio |
 //! | --- | --- | --- |
@@ -44,12 +52,14 @@
 
 mod barrier;
 pub mod broadcast;
+mod budget;
 mod condition;
 mod error;
 mod event;
 mod latch;
 mod lazy_cell;
 mod lone_waiter;
+mod memory;
 pub mod mpsc;
 mod mutex;
 mod notify;

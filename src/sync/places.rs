@@ -12,6 +12,7 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use super::wait_list::{Key, Removed, WaitList, Wakes};
+use crate::executor::wake::WakeRef;
 
 /// See the [module](self).
 pub(super) struct Places {
@@ -132,35 +133,33 @@ impl Places {
 
     /// Takes a waiting future out that is dropped, and says how many reservations it gives up, for
     /// [`unreserve`](Self::unreserve) and [`serve`](Self::serve): none if it was not served, but it may have
-    /// been in the way of those behind it.
-    pub(super) fn leave(&self, key: &mut Option<Key>, count: usize) -> usize {
+    /// been in the way of those behind it. Its waker is to be dropped last: that is foreign code.
+    #[must_use = "others may have to be served"]
+    pub(super) fn leave(&self, key: &mut Option<Key>, count: usize) -> (usize, Option<WakeRef>) {
         match self.waiting.remove(key) {
-            Removed::Served(Ok(())) => count,
-            Removed::Served(Err(Closed)) | Removed::Waiting(..) => 0,
+            Removed::Served(Ok(())) => (count, None),
+            Removed::Served(Err(Closed)) => (0, None),
+            Removed::Waiting(_, waker) => (0, Some(waker)),
         }
     }
 
-    /// Hands free places to those who wait, as long as they suffice for who is first. Foreign code runs
-    /// between two, so the number of values is asked for each time.
-    pub(super) fn serve(&self, held: impl Fn() -> usize) {
+    /// Hands the places that are free to those who wait, as long as they suffice for who is first.
+    pub(super) fn serve(&self, held: usize) {
         let mut wakes = Wakes::new();
-        loop {
-            let free = self.free(held());
-            let grant = |count: &mut usize| {
-                let can = *count <= free;
-                can.then(|| {
-                    self.reserved.set(self.reserved.get() + *count);
-                    Ok(())
-                })
-            };
-            let served = self.waiting.serve(grant);
-            self.update();
-            match served {
-                Some(waker) => wakes.wake(waker),
-                None => break,
-            }
-        }
+        self.serve_with(held, &mut wakes);
         wakes.finish();
+    }
+
+    /// As [`serve`](Self::serve), for who has others to wake as well.
+    pub(super) fn serve_with(&self, held: usize, wakes: &mut Wakes) {
+        let mut free = self.free(held);
+        let served = self.waiting.serve_while_quietly(|&mut count| {
+            free = free.checked_sub(count)?;
+            self.reserved.set(self.reserved.get() + count);
+            Some(Ok(()))
+        });
+        self.update();
+        served.wake(wakes);
     }
 
     /// There will be no place for those who wait, nor for others. What was reserved stays so.

@@ -40,7 +40,15 @@ pub struct RateLimiter {
     period: Duration,
     burst: u32,
     /// Who has the lock is the next to take tokens. `None`: it was full ever since it was made.
-    full_at: Mutex<Option<Instant>>,
+    full_at: Mutex<Option<Moment>>,
+}
+
+/// A time, exact.
+#[derive(Clone, Copy)]
+struct Moment {
+    instant: Instant,
+    /// So many parts of a nanosecond later, of which there are as many as the rate.
+    parts: u32,
 }
 
 impl RateLimiter {
@@ -127,22 +135,31 @@ impl RateLimiter {
     }
 
     /// When the bucket is full again if so many tokens are taken next; `None`: beyond the clock.
-    fn full_after(&self, full_at: Option<Instant>, tokens: u32, now: Instant) -> Option<Instant> {
-        let begin = full_at.map_or(now, |full_at| full_at.max(now));
-        begin.checked_add(self.cost(tokens))
+    fn full_after(&self, full_at: Option<Moment>, tokens: u32, now: Instant) -> Option<Moment> {
+        let begin = full_at.filter(|full_at| full_at.instant >= now);
+        let begin = begin.unwrap_or(Moment { instant: now, parts: 0 });
+        let parts = self.cost(tokens).saturating_add(begin.parts.into());
+        let nanos = u64::try_from(parts / u128::from(self.rate)).ok()?;
+        Some(Moment {
+            instant: begin.instant.checked_add(Duration::from_nanos(nanos))?,
+            parts: (parts % u128::from(self.rate)) as u32,
+        })
     }
 
-    /// Until when to wait for tokens after which the bucket is full at `full`: a whole bucket earlier.
-    fn ready(&self, full: Instant, now: Instant) -> Option<Instant> {
-        let wait = full.checked_duration_since(now)?.checked_sub(self.cost(self.burst))?;
+    /// Until when to wait for tokens after which the bucket is full at `full`: a whole bucket earlier, rounded
+    /// up to a nanosecond.
+    fn ready(&self, full: Moment, now: Instant) -> Option<Instant> {
+        let nanos = full.instant.checked_duration_since(now)?.as_nanos();
+        let parts = nanos.saturating_mul(self.rate.into()).saturating_add(full.parts.into());
+        let wait = parts.checked_sub(self.cost(self.burst))?.div_ceil(self.rate.into());
+        let wait = Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX));
         if wait.is_zero() { None } else { now.checked_add(wait) }
     }
 
-    /// How long so many tokens take to come, rounded up to a nanosecond.
-    fn cost(&self, tokens: u32) -> Duration {
-        let nanos = self.period.as_nanos().saturating_mul(u128::from(tokens));
-        let nanos = nanos.div_ceil(u128::from(self.rate));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    /// How long so many tokens take to come, in parts of a nanosecond; five centuries at most.
+    fn cost(&self, tokens: u32) -> u128 {
+        let most = u128::from(u64::MAX) * u128::from(self.rate);
+        self.period.as_nanos().saturating_mul(tokens.into()).min(most)
     }
 }
 

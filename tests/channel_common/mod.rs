@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::common::Counter;
+use crate::common::{Counter, quiet_panic};
 
 /// A future that is polled by hand, and whose wakes are counted.
 pub struct Probe<'a, T> {
@@ -84,6 +84,20 @@ pub fn hooked(number: usize) -> Waker {
         }
     }
     Waker::from(Arc::new(Hooked(number)))
+}
+
+/// A waker whose last drop panics.
+pub fn clingy() -> Waker {
+    struct Clingy;
+    impl Wake for Clingy {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Clingy {
+        fn drop(&mut self) {
+            quiet_panic("let me stay");
+        }
+    }
+    Waker::from(Arc::new(Clingy))
 }
 
 /// What hooked wakers of this thread do from now on.

@@ -183,6 +183,17 @@ impl Doorbell {
     }
 }
 
+/// Runs a loop that has always something to receive, and says whether another task ran before it ended.
+pub fn gives_way(receive_all: impl Future<Output = ()>) -> bool {
+    monoloop::run(async {
+        let ran = Rc::new(Cell::new(false));
+        let other = Rc::clone(&ran);
+        monoloop::spawn(async move { other.set(true) }).detach();
+        receive_all.await;
+        ran.get()
+    })
+}
+
 /// The text of a panic.
 pub fn message(payload: Box<dyn std::any::Any + Send>) -> String {
     match payload.downcast::<String>() {

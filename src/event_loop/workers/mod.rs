@@ -151,7 +151,7 @@ impl WorkersBuilder {
         });
         let begun = started.into_iter().map(|starting| {
             let gone = || io::Error::other("a worker panicked while its loop was made");
-            starting.blocking_recv().unwrap_or_else(|_| Err(gone()))
+            starting.blocking_recv_anywhere().unwrap_or_else(|_| Err(gone()))
         });
         match outcome.and(begun.collect()) {
             Ok(()) => Ok(workers),
@@ -253,7 +253,7 @@ impl<T> Workers<T> {
     pub fn blocking_join(mut self) -> Vec<Result<T, WorkerError>> {
         let members = std::mem::take(&mut self.members);
         let join = |member: Member<T>| {
-            let result = member.result.blocking_recv().unwrap_or(Err(WorkerError::LOST));
+            let result = member.result.blocking_recv_anywhere().unwrap_or(Err(WorkerError::LOST));
             // It has sent its result, or is unwinding for want of one.
             let _unwound = member.thread.join();
             result

@@ -74,6 +74,7 @@ pub(in crate::executor) struct VTable {
 }
 
 /// What a task is born with.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Seed {
     pub(in crate::executor) id: u64,
     /// Zero: none.
@@ -82,6 +83,20 @@ pub(crate) struct Seed {
     /// Nanoseconds since the loop's epoch, by the turn's clock.
     pub(in crate::executor) spawned: u64,
     pub(in crate::executor) kind: Kind,
+}
+
+impl Seed {
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    /// For unit tests without a loop.
+    #[cfg(test)]
+    #[track_caller]
+    pub(crate) fn of_test() -> Self {
+        let location = Location::caller();
+        Self { id: 1, parent: 0, location, spawned: 0, kind: Kind::Task }
+    }
 }
 
 /// What a task is for.

@@ -28,6 +28,8 @@ use source::FdSource;
 /// **The descriptor must be non-blocking**, or an operation may hold up the loop. That is left to the
 /// caller: the flag is one of the open file, which other processes may share.
 ///
+/// It needs epoll or kqueue, which all but a few rare systems have.
+///
 /// Readiness is edge-triggered: it is remembered until an operation has said
 /// [`WouldBlock`](io::ErrorKind::WouldBlock). [`read_with`](Self::read_with) and
 /// [`write_with`](Self::write_with) see to that; with [`readable`](Self::readable) and
@@ -49,6 +51,7 @@ use source::FdSource;
 /// let (ours, peer) = UnixStream::pair()?;
 /// ours.set_nonblocking(true)?;
 /// peer.set_nonblocking(true)?;
+/// # let outcome: std::io::Result<()> =  // refused where there is neither epoll nor kqueue
 /// monoloop::run(async {
 ///     let (ours, mut peer) = (AsyncFd::new(ours)?, AsyncFd::new(peer)?);
 ///     peer.write_all(b"hello").await?;
@@ -57,6 +60,11 @@ use source::FdSource;
 ///     assert_eq!(&buffer[..read], b"hello");
 ///     Ok(())
 /// })
+/// # ;
+/// # outcome.or_else(|error| match error.kind() {
+/// #     std::io::ErrorKind::Unsupported => Ok(()),
+/// #     _ => Err(error),
+/// # })
 /// # }
 /// ```
 #[doc(alias = "add_reader")]
@@ -75,7 +83,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// directory or a disk. Those are always ready in the system's eyes, and then block.
     #[track_caller]
     pub fn new(inner: T) -> Result<Self, AsyncFdError<T>> {
-        if let Err(error) = refuse_files(inner.as_fd()) {
+        if let Err(error) = refuse_back_end().and_then(|()| refuse_files(inner.as_fd())) {
             return Err(AsyncFdError { error, inner });
         }
         let location = Location::caller();
@@ -125,6 +133,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// let (ours, peer) = UnixStream::pair()?;
     /// ours.set_nonblocking(true)?;
     /// drop(peer);
+    /// # let outcome: std::io::Result<()> =  // refused where there is neither epoll nor kqueue
     /// monoloop::run(async {
     ///     let ours = AsyncFd::new(ours)?;
     ///     let end = loop {
@@ -137,6 +146,11 @@ impl<T: AsFd> AsyncFd<T> {
     ///     assert_eq!(end, 0);
     ///     Ok(())
     /// })
+    /// # ;
+    /// # outcome.or_else(|error| match error.kind() {
+    /// #     std::io::ErrorKind::Unsupported => Ok(()),
+    /// #     _ => Err(error),
+    /// # })
     /// # }
     /// ```
     pub async fn readable(&self) -> io::Result<ReadyGuard<'_, T>> {
@@ -213,6 +227,28 @@ impl<T: AsFd> AsyncFd<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
         self.io.io(Direction::Write, |source| operation(&source.0)).await
+    }
+}
+
+/// Where mio stands on `poll`, it tells of a descriptor once, until that is registered anew: waiting would hang.
+fn refuse_back_end() -> io::Result<()> {
+    let has_edges = cfg!(all(
+        not(mio_unsupported_force_poll_poll),
+        any(
+            target_os = "linux",
+            target_os = "android",
+            target_os = "illumos",
+            target_os = "redox",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd",
+            target_os = "dragonfly",
+            target_vendor = "apple",
+        )
+    ));
+    match has_edges {
+        true => Ok(()),
+        false => Err(unsupported("the system has neither epoll nor kqueue")),
     }
 }
 
@@ -329,5 +365,19 @@ impl<T> Error for AsyncFdError<T> {
 impl<T> From<AsyncFdError<T>> for io::Error {
     fn from(error: AsyncFdError<T>) -> Self {
         error.error
+    }
+}
+
+#[cfg(all(test, mio_unsupported_force_poll_poll))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_without_edges_is_refused() {
+        crate::run(async {
+            let (ours, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+            let (_, error) = AsyncFd::new(ours).unwrap_err().into_parts();
+            assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        });
     }
 }

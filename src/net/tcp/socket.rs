@@ -152,12 +152,16 @@ fn is_under_way(error: &io::Error) -> bool {
 
 /// Methods that set an option, and one that returns it, by socket2's.
 macro_rules! options {
-    ($($(#[$attribute:meta])* $get:ident, $set:ident: $type:ty => $theirs:ident, $set_theirs:ident;)*) => {$(
-        $(#[$attribute])*
+    ($(
+        $(#[$docs:meta])*
+        $get:ident, $set:ident: $type:ty => $theirs:ident, $set_theirs:ident $(, where $platform:meta)?;
+    )*) => {$(
+        $(#[$docs])*
         ///
         /// # Errors
         ///
         /// If the operating system refuses.
+        $(#[cfg($platform)])?
         pub fn $set(&self, value: $type) -> io::Result<()> {
             self.socket.$set_theirs(value)
         }
@@ -167,6 +171,7 @@ macro_rules! options {
         /// # Errors
         ///
         /// If the operating system cannot tell.
+        $(#[cfg($platform)])?
         pub fn $get(&self) -> io::Result<$type> {
             self.socket.$theirs()
         }
@@ -193,12 +198,12 @@ impl TcpSocket {
         /// Sets whether an IPv6 socket takes no IPv4 connections (`IPV6_V6ONLY`).
         only_v6, set_only_v6: bool => only_v6, set_only_v6;
         /// Sets the type of service of IPv4 packets (`IP_TOS`).
-        #[cfg(not(any(target_os = "redox", target_os = "solaris", target_os = "illumos")))]
-        tos, set_tos: u32 => tos_v4, set_tos_v4;
+        tos, set_tos: u32 => tos_v4, set_tos_v4,
+            where not(any(target_os = "redox", target_os = "solaris", target_os = "illumos"));
         /// Sets whether several sockets, of several loops or processes, may listen on one port, and share its connections
         /// (`SO_REUSEPORT`).
-        #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
-        reuse_port, set_reuse_port: bool => reuse_port, set_reuse_port;
+        reuse_port, set_reuse_port: bool => reuse_port, set_reuse_port,
+            where all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin")));
     }
 
     /// Sets after how long without traffic the peer is probed, and the connection ended if it does not answer

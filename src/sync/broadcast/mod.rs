@@ -4,7 +4,8 @@
 //! gets the value itself. Nobody waits for slow receivers: the channel holds the newest `capacity` values,
 //! and a receiver that falls behind misses the older ones and is told how many ([`RecvError::Lagged`]).
 //!
-//! A value lives until all who shall have received it, or it is too old.
+//! A value lives until all who shall have received it, or it is too old. If its `Clone` panics, it counts as
+//! received by who would have got the clone, and by nobody else.
 //!
 //! # Examples
 //!

@@ -4,12 +4,13 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
 use super::shared::Shared;
 use super::{RecvError, TryRecvError};
+use crate::sync::budget::Budget;
 use crate::sync::wait_list::Key;
 
 /// Receives every value of a [`channel`](super::channel) that is sent while it exists. Also a [`Stream`] of
@@ -22,11 +23,12 @@ pub struct Receiver<T> {
     /// The number of its next value.
     next: u64,
     key: Option<Key>,
+    budget: Budget,
 }
 
 impl<T> Receiver<T> {
     pub(super) fn new(shared: Rc<Shared<T>>, next: u64) -> Self {
-        Self { shared, next, key: None }
+        Self { shared, next, key: None, budget: Budget::new() }
     }
 
     /// Makes another receiver of what is sent from now on.
@@ -58,14 +60,14 @@ impl<T> Receiver<T> {
 impl<T: Clone> Receiver<T> {
     /// Waits for the next value.
     ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    ///
     /// # Errors
     ///
     /// [`RecvError::Closed`] when all was received and no sender is left; [`RecvError::Lagged`] when this
     /// receiver was too slow: then the next call gets the oldest value that is left.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost.
     #[inline]
     pub async fn recv(&mut self) -> Result<T, RecvError> {
         poll_fn(|cx| self.poll_recv(cx)).await
@@ -74,6 +76,7 @@ impl<T: Clone> Receiver<T> {
     /// Polls for the next value, as [`recv`](Self::recv) does.
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
+        ready!(self.budget.poll_spend(cx));
         let received = self.shared.poll_recv(&mut self.key, &mut self.next, cx);
         received.map(|received| received.map(Rc::unwrap_or_clone))
     }
@@ -102,9 +105,7 @@ impl<T: Clone> Stream for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        if self.key.is_some() {
-            self.shared.leave(&mut self.key);
-        }
+        let _waker = self.key.is_some().then(|| self.shared.leave(&mut self.key));
         self.shared.remove_receiver(self.next);
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::{RecvError, TryRecvError};
-use crate::sync::wait_list::{Key, WaitList};
+use crate::sync::wait_list::{Key, Removed, WaitList};
 
 /// What senders and receivers share.
 ///
@@ -158,10 +158,10 @@ impl<T> Shared<T> {
         }
     }
 
-    /// A receiver that waited is dropped.
-    pub(super) fn leave(&self, key: &mut Option<Key>) {
-        // All were served at once: nobody waits for what it was handed.
-        drop(self.waiting.remove(key));
+    /// A receiver that waited is dropped. Its waker, which is in what this gives, is to be dropped last: that
+    /// is foreign code. Of use to nobody else: all were served at once.
+    pub(super) fn leave(&self, key: &mut Option<Key>) -> Removed<(), ()> {
+        self.waiting.remove(key)
     }
 
     /// Adds a receiver of what is sent from now on; gives the number of its first value.

@@ -46,14 +46,17 @@ pub struct Sender<T> {
 impl<T> Sender<T> {
     /// Sends a value, and waits until there is a place for it.
     ///
-    /// # Errors
-    ///
-    /// Gives the value back if the channel is closed, now or while it waits.
+    /// Those who wait are handed places in the order in which they came. The value goes in when this runs
+    /// again: values that others send meanwhile, into places of their own, are before it.
     ///
     /// # Cancel safety
     ///
     /// Dropped half-way, the value is lost, and nothing was sent; so is the place in the queue of those who
     /// wait. To keep the value, [`reserve`](Self::reserve) a place first.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back if the channel is closed, now or while it waits.
     #[inline]
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
         let Err(value) = self.chan.try_send(value) else { return Ok(()) };
@@ -81,13 +84,13 @@ impl<T> Sender<T> {
 
     /// Waits for a place, so that sending into it cannot fail.
     ///
-    /// # Errors
-    ///
-    /// [`ReserveError::Closed`] if the channel is closed, now or while it waits.
-    ///
     /// # Cancel safety
     ///
     /// Nothing is lost but the place in the queue of those who wait.
+    ///
+    /// # Errors
+    ///
+    /// [`ReserveError::Closed`] if the channel is closed, now or while it waits.
     ///
     /// # Examples
     ///
@@ -108,14 +111,14 @@ impl<T> Sender<T> {
 
     /// Waits for `count` places. Those who come later wait behind it, even for few.
     ///
+    /// # Cancel safety
+    ///
+    /// As for [`reserve`](Self::reserve).
+    ///
     /// # Errors
     ///
     /// [`ReserveError::Closed`] as for [`reserve`](Self::reserve), and [`ReserveError::TooMany`] if `count`
     /// is more than the capacity.
-    ///
-    /// # Cancel safety
-    ///
-    /// As for [`reserve`](Self::reserve).
     pub async fn reserve_many(&self, count: usize) -> Result<Permits<'_, T>, ReserveError> {
         if count > self.capacity() {
             return Err(ReserveError::TooMany);
@@ -162,7 +165,9 @@ impl<T> Sender<T> {
         self.len() == 0
     }
 
-    /// Returns how many values the channel can hold.
+    /// Returns how many values the channel can hold, taken places and free ones together. (tokio calls that
+    /// `max_capacity`, and `capacity` what is [`free`](Self::free) here.)
+    #[doc(alias = "max_capacity")]
     #[doc(alias = "maxsize")]
     pub fn capacity(&self) -> usize {
         self.chan.places().capacity().unwrap_or(usize::MAX)
@@ -304,9 +309,10 @@ impl<T> Receiver<T> {
         self.chan.close();
     }
 
-    /// Returns whether the channel was closed by this receiver.
+    /// Returns whether no more can be sent: no sender is left, or this receiver closed the channel. What was
+    /// sent can be received.
     pub fn is_closed(&self) -> bool {
-        self.chan.is_closed()
+        self.chan.is_closed() || self.chan.senders() == 0
     }
 
     /// Returns how many values wait to be received.
@@ -320,7 +326,9 @@ impl<T> Receiver<T> {
         self.len() == 0
     }
 
-    /// Returns how many values the channel can hold.
+    /// Returns how many values the channel can hold, taken places and free ones together. (tokio calls that
+    /// `max_capacity`, and `capacity` what is [`free`](Sender::free) here.)
+    #[doc(alias = "max_capacity")]
     #[doc(alias = "maxsize")]
     pub fn capacity(&self) -> usize {
         self.chan.places().capacity().unwrap_or(usize::MAX)

@@ -4,10 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::{Permits, TryRecvError};
+use crate::sync::budget::Budget;
 use crate::sync::lone_waiter::LoneWaiter;
+use crate::sync::memory;
 use crate::sync::places::{Closed, Places, Refused};
 use crate::sync::wait_list::{Key, WaitList, Wakes};
 
@@ -19,6 +21,7 @@ pub(super) struct Chan<T> {
     places: Places,
     receiver: LoneWaiter,
     receiver_is_gone: Cell<bool>,
+    budget: Budget,
     senders: Cell<usize>,
     /// Those who wait until the channel is closed.
     closing: WaitList,
@@ -32,6 +35,7 @@ impl<T> Chan<T> {
             places: Places::new(capacity),
             receiver: LoneWaiter::default(),
             receiver_is_gone: Cell::new(false),
+            budget: Budget::new(),
             senders: Cell::new(1),
             closing: WaitList::new(),
         }
@@ -98,7 +102,7 @@ impl<T> Chan<T> {
 
     /// A future that waited for places is dropped.
     pub(super) fn leave(&self, key: &mut Option<Key>, count: usize) {
-        let reserved = self.places.leave(key, count);
+        let (reserved, _waker) = self.places.leave(key, count);
         // Unserved, it may have been in the way of those behind it.
         self.give_back(reserved);
     }
@@ -106,7 +110,7 @@ impl<T> Chan<T> {
     /// Gives reserved places back that no value came to.
     pub(super) fn give_back(&self, count: usize) {
         self.places.unreserve(count);
-        self.places.serve(|| self.len());
+        self.places.serve(self.len());
         if self.is_closed() && self.places.reserved() == 0 {
             // That was what the receiver still waited for.
             self.receiver.wake();
@@ -123,7 +127,10 @@ impl<T> Chan<T> {
     /// As [`pop`](Self::pop); or says why there is nothing.
     #[inline]
     pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.pop().ok_or_else(|| self.why_empty())
+        self.pop().ok_or_else(|| {
+            memory::shrink(&mut self.queue.borrow_mut());
+            self.why_empty()
+        })
     }
 
     fn why_empty(&self) -> TryRecvError {
@@ -136,21 +143,28 @@ impl<T> Chan<T> {
     #[inline(never)]
     fn pass_place_on(&self, value: T) -> T {
         let mut put_back = PutBack { chan: self, value: Some(value) };
-        self.places.serve(|| self.len());
+        self.places.serve(self.len());
         put_back.value.take().expect("it is taken once")
     }
 
     /// Waits for a value; `None` when there will be no more.
     #[inline(always)]
     pub(super) fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<T>> {
-        match self.pop() {
-            Some(value) => Poll::Ready(Some(value)),
-            None => self.poll_empty(cx),
+        if self.budget.spend() {
+            if let Some(value) = self.pop() {
+                return Poll::Ready(Some(value));
+            }
         }
+        self.poll_recv_slowly(cx)
     }
 
+    /// Apart, and the last thing that is done, so that nothing has to be kept meanwhile.
     #[inline(never)]
-    fn poll_empty(&self, cx: &Context<'_>) -> Poll<Option<T>> {
+    fn poll_recv_slowly(&self, cx: &Context<'_>) -> Poll<Option<T>> {
+        ready!(self.budget.poll_ask_if_due(cx));
+        if let Some(value) = self.pop() {
+            return Poll::Ready(Some(value));
+        }
         if self.why_empty() == TryRecvError::Empty {
             self.receiver.register(cx);
         }
@@ -172,6 +186,7 @@ impl<T> Chan<T> {
         if limit == 0 {
             return Poll::Ready(0);
         }
+        ready!(self.budget.poll_spend(cx));
         let mut count = self.take_many(values, limit);
         if count == 0 && self.why_empty() == TryRecvError::Empty {
             self.receiver.register(cx);
@@ -189,7 +204,7 @@ impl<T> Chan<T> {
         values.extend(queue.drain(..count));
         drop(queue);
         if self.places.may_serve() {
-            self.places.serve(|| self.len());
+            self.places.serve(self.len());
         }
         count
     }
@@ -197,17 +212,28 @@ impl<T> Chan<T> {
     /// Nothing can be sent any more but to places that are reserved.
     pub(super) fn close(&self) {
         let mut wakes = Wakes::new();
-        self.places.close(&mut wakes);
-        self.closing.serve_all_with(&mut wakes, |()| ());
+        self.close_with(&mut wakes);
+        // It may be polled by another task than the one that closes.
+        if let Some(receiver) = self.receiver.take() {
+            wakes.wake(receiver);
+        }
         wakes.finish();
+    }
+
+    fn close_with(&self, wakes: &mut Wakes) {
+        self.places.close(wakes);
+        self.closing.serve_all_with(wakes, |()| ());
     }
 
     /// The receiver is dropped.
     pub(super) fn abandon(&self) {
         self.receiver_is_gone.set(true);
         // Dropped last: that is foreign code.
+        let _waker = self.receiver.take();
         let _values = mem::take(&mut *self.queue.borrow_mut());
-        self.close();
+        let mut wakes = Wakes::new();
+        self.close_with(&mut wakes);
+        wakes.finish();
     }
 
     /// Waits until the channel is closed.
@@ -262,5 +288,27 @@ impl<T> Drop for PutBack<'_, T> {
             // There may now be one more than the capacity, until the next is taken.
             self.chan.queue.borrow_mut().push_front(value);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Chan;
+    use crate::sync::memory::KEPT;
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let chan = Chan::new(usize::MAX);
+        let capacity = || chan.queue.borrow().capacity();
+        (0..100 * KEPT).for_each(|n| chan.try_send(n).unwrap());
+        (0..100 * KEPT).for_each(|n| assert_eq!(chan.try_recv(), Ok(n)));
+        assert!(chan.try_recv().is_err());
+        assert!((KEPT..2 * KEPT).contains(&capacity()), "{}", capacity());
+        // A small one stays.
+        let before = capacity();
+        chan.try_send(1).unwrap();
+        chan.try_recv().unwrap();
+        assert!(chan.try_recv().is_err());
+        assert_eq!(capacity(), before);
     }
 }

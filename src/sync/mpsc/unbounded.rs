@@ -204,9 +204,10 @@ impl<T> UnboundedReceiver<T> {
         self.chan.close();
     }
 
-    /// Returns whether the channel was closed by this receiver.
+    /// Returns whether no more can be sent: no sender is left, or this receiver closed the channel. What was
+    /// sent can be received.
     pub fn is_closed(&self) -> bool {
-        self.chan.is_closed()
+        self.chan.is_closed() || self.chan.senders() == 0
     }
 
     /// Returns how many values wait to be received.

@@ -184,9 +184,10 @@ impl<T> From<T> for Mutex<T> {
 
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.value.try_borrow();
-        let value: &dyn fmt::Debug = match &value {
-            Ok(value) => value,
+        // Locked meanwhile: who comes in the middle of it waits as for any other holder.
+        let guard = self.try_lock();
+        let value: &dyn fmt::Debug = match &guard {
+            Ok(guard) => guard,
             Err(_) => &format_args!("<locked>"),
         };
         f.debug_struct("Mutex").field("value", value).field("waiting", &self.waiters.len()).finish()

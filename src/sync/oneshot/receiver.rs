@@ -10,14 +10,14 @@ use super::{Phase, RecvError, Shared, TryRecvError};
 
 /// Receives the one value of a [`channel`](super::channel()): a future of it.
 ///
-/// # Errors
-///
-/// The future fails if the sender is dropped and sent nothing.
-///
 /// # Cancel safety
 ///
 /// Awaited by reference, `(&mut receiver).await`, nothing is lost. Dropping the receiver closes the channel
 /// and drops the value if it was sent.
+///
+/// # Errors
+///
+/// The future fails if the sender is dropped and sent nothing.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Receiver<T> {
     shared: Rc<Shared<T>>,

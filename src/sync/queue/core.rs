@@ -8,11 +8,12 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::store::Store;
 use super::unfinished::Unfinished;
 use super::{PutError, TryGetError};
+use crate::sync::budget::Budget;
 use crate::sync::places::{Closed, Places, Refused};
 use crate::sync::wait_list::{Key, Removed, WaitList, Wakes};
 use crate::sync::waiting::Waiting;
@@ -28,6 +29,7 @@ pub(super) struct Core<S: Store> {
     getting: WaitList<(), Result<(), Closed>>,
     places: Places,
     unfinished: Unfinished,
+    budget: Budget,
 }
 
 impl<S: Store> Core<S> {
@@ -39,6 +41,7 @@ impl<S: Store> Core<S> {
             getting: WaitList::new(),
             places: Places::new(capacity),
             unfinished: Unfinished::new(),
+            budget: Budget::new(),
         }
     }
 
@@ -78,7 +81,7 @@ impl<S: Store> Core<S> {
         if !self.places.has_room(store.len()) {
             return Err(item);
         }
-        self.unfinished.add();
+        self.unfinished.add(1);
         // The item is in even if its order panics.
         let _at_last = Finally(|| self.hand_out());
         let mut store = store;
@@ -89,7 +92,7 @@ impl<S: Store> Core<S> {
     /// Puts an item into a place that was reserved for it.
     pub(super) fn put_reserved(&self, item: S::Item) {
         self.places.unreserve(1);
-        self.unfinished.add();
+        self.unfinished.add(1);
         // The item is in even if its order panics.
         let _at_last = Finally(|| {
             let mut wakes = Wakes::new();
@@ -123,7 +126,7 @@ impl<S: Store> Core<S> {
     /// Waits for a place.
     pub(super) async fn reserve(&self) -> Result<Reserved<'_, S>, Closed> {
         let mut waiting = Waiting::new(|key| {
-            let reserved = self.places.leave(key, 1);
+            let (reserved, _waker) = self.places.leave(key, 1);
             self.give_back(reserved);
         });
         poll_fn(|cx| {
@@ -143,7 +146,7 @@ impl<S: Store> Core<S> {
         self.places.unreserve(count);
         let mut wakes = Wakes::new();
         self.refuse_if_over(&mut wakes);
-        self.places.serve(|| self.held());
+        self.places.serve_with(self.held(), &mut wakes);
         wakes.finish();
     }
 
@@ -163,19 +166,18 @@ impl<S: Store> Core<S> {
     }
 
     fn hand_out_with(&self, wakes: &mut Wakes) {
-        while self.len() > 0 {
-            let served = self.getting.serve(|()| {
-                self.claimed.set(self.claimed.get() + 1);
-                Some(Ok(()))
-            });
-            let Some(waker) = served else { break };
-            wakes.wake(waker);
-        }
+        let mut left = self.len();
+        self.getting.serve_while_with(wakes, |()| {
+            left = left.checked_sub(1)?;
+            self.claimed.set(self.claimed.get() + 1);
+            Some(Ok(()))
+        });
     }
 
-    /// Whether no item will come any more.
+    /// Whether no item will come any more, for one who finds none: neither into a reserved place, nor from a
+    /// claimant that is dropped.
     fn is_over(&self) -> bool {
-        self.places.is_closed() && self.places.reserved() == 0
+        self.places.is_closed() && self.places.reserved() == 0 && self.claimed.get() == 0
     }
 
     /// Gets an item without waiting.
@@ -184,12 +186,16 @@ impl<S: Store> Core<S> {
         if self.len() > 0 && self.getting.is_empty() {
             return Ok(self.pop());
         }
+        self.store().shrink();
         Err(if self.is_over() { TryGetError::Closed } else { TryGetError::Empty })
     }
 
     /// Waits for an item.
     #[inline]
     pub(super) async fn get(&self) -> Result<S::Item, Closed> {
+        if !self.budget.spend() {
+            poll_fn(|cx| self.budget.poll_ask(cx)).await;
+        }
         match self.try_get() {
             Ok(item) => return Ok(item),
             Err(TryGetError::Closed) => return Err(Closed),
@@ -199,12 +205,25 @@ impl<S: Store> Core<S> {
         poll_fn(|cx| self.poll_get(waiting.key(), cx)).await
     }
 
-    /// Polls for an item, as who stands at `key`.
-    pub(super) fn poll_get(
+    /// Polls for an item of a stream, as who stands at `key`.
+    pub(super) fn poll_next(
         &self,
         key: &mut Option<Key>,
         cx: &Context<'_>,
     ) -> Poll<Result<S::Item, Closed>> {
+        ready!(self.budget.poll_spend(cx));
+        if key.is_none() {
+            match self.try_get() {
+                Ok(item) => return Poll::Ready(Ok(item)),
+                Err(TryGetError::Closed) => return Poll::Ready(Err(Closed)),
+                Err(TryGetError::Empty) => (),
+            }
+        }
+        self.poll_get(key, cx)
+    }
+
+    /// Polls for an item, as who stands at `key`.
+    fn poll_get(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<Result<S::Item, Closed>> {
         let claim = || {
             self.claimed.set(self.claimed.get() + 1);
             Claim { core: self }
@@ -229,14 +248,14 @@ impl<S: Store> Core<S> {
     /// Takes an item out and hands its place on. If the waker of who gets that panics, the item goes back. If
     /// the order of the items panics, the heap has dropped the item, and its place is handed on all the same.
     fn pop(&self) -> S::Item {
-        let if_it_panics = Finally(|| self.places.serve(|| self.held()));
+        let if_it_panics = Finally(|| self.places.serve(self.held()));
         let taken = self.store().pop().expect("there is an item");
         mem::forget(if_it_panics);
         if !self.places.may_serve() {
             return S::item(taken);
         }
         let mut put_back = PutBack { core: self, taken: Some(taken) };
-        self.places.serve(|| self.held());
+        self.places.serve(self.held());
         S::item(put_back.taken.take().expect("it is taken once"))
     }
 
@@ -258,12 +277,35 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// Closes, and takes out all items that are not claimed.
-    pub(super) fn close_now(&self) -> Vec<S::Item> {
-        let items = self.store().split_off(self.claimed.get());
+    /// A claim was redeemed, which may be what others still waited for.
+    fn claim_is_redeemed(&self) {
+        if self.places.is_closed() {
+            let mut wakes = Wakes::new();
+            self.refuse_if_over(&mut wakes);
+            wakes.finish();
+        }
+    }
+
+    /// A claim was given up: the item is for the next, if anybody waits.
+    fn claim_is_dropped(&self) {
         let mut wakes = Wakes::new();
-        self.unfinished.finish(items.len(), &mut wakes);
+        self.hand_out_with(&mut wakes);
+        self.refuse_if_over(&mut wakes);
+        wakes.finish();
+    }
+
+    /// Closes, and takes out all items that are not claimed. If a waker panics, they go back.
+    pub(super) fn close_now(&self) -> Vec<S::Item> {
+        let mut wakes = Wakes::new();
+        // First, so that nothing is put by the wakers that run here.
         self.close_with(&mut wakes);
+        let mut items = self.store().split_off(self.claimed.get());
+        self.unfinished.finish(items.len(), &mut wakes);
+        if wakes.has_panicked() {
+            self.unfinished.add(items.len());
+            self.store().put_back(mem::take(&mut items));
+            self.hand_out_with(&mut wakes);
+        }
         wakes.finish();
         items
     }
@@ -302,6 +344,7 @@ impl<S: Store> Claim<'_, S> {
         let core = self.core;
         mem::forget(self);
         core.claimed.set(core.claimed.get() - 1);
+        let _at_last = Finally(|| core.claim_is_redeemed());
         core.pop()
     }
 }
@@ -309,7 +352,7 @@ impl<S: Store> Claim<'_, S> {
 impl<S: Store> Drop for Claim<'_, S> {
     fn drop(&mut self) {
         self.core.claimed.set(self.core.claimed.get() - 1);
-        self.core.hand_out();
+        self.core.claim_is_dropped();
     }
 }
 
@@ -350,5 +393,21 @@ impl<S: Store> Drop for PutBack<'_, S> {
             self.core.store().restore(taken);
             self.core.hand_out();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Core;
+    use crate::sync::memory::KEPT;
+    use crate::sync::queue::store::Lowest;
+
+    #[test]
+    fn who_finds_nothing_gives_the_memory_of_a_burst_back() {
+        let core = Core::<Lowest<usize>>::new(usize::MAX);
+        (0..10 * KEPT).for_each(|n| core.try_put(n).unwrap());
+        (0..10 * KEPT).for_each(|n| assert_eq!(core.try_get(), Ok(n)));
+        assert!(core.try_get().is_err());
+        assert!((KEPT..2 * KEPT).contains(&core.store().capacity()));
     }
 }

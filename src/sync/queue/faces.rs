@@ -38,14 +38,17 @@ macro_rules! queue {
 
             /// Puts an item, and waits until there is a place for it.
             ///
-            /// # Errors
-            ///
-            /// Gives the item back if the queue is closed, now or while it waits.
+            /// Those who wait are handed places in the order in which they came. The item goes in when this
+            /// runs again: items that others put meanwhile, into places of their own, are before it.
             ///
             /// # Cancel safety
             ///
             /// Dropped half-way, the item is lost, and was not put; so is the place among those who wait. To
             /// keep the item, [`reserve`](Self::reserve) a place first.
+            ///
+            /// # Errors
+            ///
+            /// Gives the item back if the queue is closed, now or while it waits.
             #[inline]
             pub async fn put(&self, item: T) -> Result<(), PutError<T>> {
                 self.core.put(item).await
@@ -67,13 +70,13 @@ macro_rules! queue {
 
             /// Waits for a place, so that putting an item into it cannot fail.
             ///
-            /// # Errors
-            ///
-            /// If the queue is closed, now or while it waits.
-            ///
             /// # Cancel safety
             ///
             /// Nothing is lost but the place among those who wait.
+            ///
+            /// # Errors
+            ///
+            /// If the queue is closed, now or while it waits.
             pub async fn reserve(&self) -> Result<Place<'_, T>, ReserveError> {
                 self.core.reserve().await.map(Place::new).map_err(|_| ReserveError)
             }
@@ -92,14 +95,14 @@ macro_rules! queue {
 
             /// Waits for an item. It counts as not done until [`task_done`](Self::task_done) is called.
             ///
-            /// # Errors
-            ///
-            /// If the queue is closed and nothing is left.
-            ///
             /// # Cancel safety
             ///
             /// No item is lost, only the place among those who wait: an item that was handed over goes to the
             /// next.
+            ///
+            /// # Errors
+            ///
+            /// If the queue is closed and nothing is left.
             #[inline]
             pub async fn get(&self) -> Result<T, GetError> {
                 self.core.get().await.map_err(|_| GetError)
@@ -107,13 +110,13 @@ macro_rules! queue {
 
             /// Waits for an item, which is done when it is dropped.
             ///
-            /// # Errors
-            ///
-            /// If the queue is closed and nothing is left.
-            ///
             /// # Cancel safety
             ///
             /// As for [`get`](Self::get).
+            ///
+            /// # Errors
+            ///
+            /// If the queue is closed and nothing is left.
             #[doc(alias = "task_done")]
             pub async fn get_item(&self) -> Result<Item<'_, T>, GetError> {
                 let item = self.get().await?;
@@ -174,7 +177,8 @@ macro_rules! queue {
             }
 
             /// Closes the queue: putting fails, but into places that are reserved; who gets is given what is
-            /// left, then an error.
+            /// left, then an error. An item that was handed to a `get` that did not run yet is left: should
+            /// that one be dropped, the next gets it.
             #[doc(alias = "shutdown")]
             pub fn close(&self) {
                 self.core.close();
@@ -183,6 +187,10 @@ macro_rules! queue {
             /// Closes the queue and gives back the items that are left, in the order in which they would have
             /// been got. They count as done. An item that was handed to a `get` that did not run yet stays
             /// with that.
+            ///
+            /// # Panics
+            ///
+            /// If a waker of somebody who waits does. The items stay in the queue then, which is closed.
             #[doc(alias = "shutdown")]
             pub fn close_now(&self) -> Vec<T> {
                 self.core.close_now()
@@ -252,8 +260,9 @@ queue! {
     /// priority beside them there is [`Prioritized`](super::Prioritized).
     ///
     /// Items are compared while the queue is in use, so their `Ord` must not use it: that panics. If it
-    /// panics itself, an item that is put is in the queue, and one that is taken is dropped; in what order
-    /// the others come is unspecified then, but who waits for an item or a place is served.
+    /// panics itself, an item that is put is in the queue, one that is got is dropped, and of a
+    /// [`close_now`](Self::close_now) all items stay; in what order the others come is unspecified then, but
+    /// who waits for an item or a place is served.
     ///
     /// # Examples
     ///

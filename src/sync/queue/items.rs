@@ -22,13 +22,13 @@ pub struct Items<'q, T> {
 
 /// A queue in whatever order.
 trait Give<T> {
-    fn poll_get(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<Option<T>>;
+    fn poll_next_item(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<Option<T>>;
     fn leave(&self, key: &mut Option<Key>);
 }
 
 impl<S: Store> Give<S::Item> for Core<S> {
-    fn poll_get(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<Option<S::Item>> {
-        Core::poll_get(self, key, cx).map(Result::ok)
+    fn poll_next_item(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<Option<S::Item>> {
+        Core::poll_next(self, key, cx).map(Result::ok)
     }
 
     fn leave(&self, key: &mut Option<Key>) {
@@ -47,7 +47,7 @@ impl<T> Stream for Items<'_, T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let this = &mut *self;
-        this.queue.poll_get(&mut this.key, cx)
+        this.queue.poll_next_item(&mut this.key, cx)
     }
 }
 

@@ -2,6 +2,12 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
+
+use crate::executor::task::discard;
+use crate::sync::memory::{self, KEPT};
 
 /// Keeps items in an order.
 pub(super) trait Store: Default {
@@ -15,8 +21,13 @@ pub(super) trait Store: Default {
     /// Puts back what was popped last.
     fn restore(&mut self, taken: Self::Taken);
     fn item(taken: Self::Taken) -> Self::Item;
-    /// Takes all out but those that `keep` pops would give next; in the order of pops.
+    /// Takes all out but those that `keep` pops would give next; in the order of pops. If the order panics,
+    /// nothing is taken out.
     fn split_off(&mut self, keep: usize) -> Vec<Self::Item>;
+    /// Puts back what was split off. All of it is in even if the order panics.
+    fn put_back(&mut self, items: Vec<Self::Item>);
+    /// Gives back the memory of a burst, if it is over.
+    fn shrink(&mut self);
 }
 
 /// First in, first out.
@@ -58,6 +69,14 @@ impl<T> Store for Fifo<T> {
 
     fn split_off(&mut self, keep: usize) -> Vec<T> {
         self.0.split_off(keep).into()
+    }
+
+    fn put_back(&mut self, items: Vec<T>) {
+        self.0.extend(items);
+    }
+
+    fn shrink(&mut self) {
+        memory::shrink(&mut self.0);
     }
 }
 
@@ -101,6 +120,16 @@ impl<T> Store for Lifo<T> {
     fn split_off(&mut self, keep: usize) -> Vec<T> {
         let oldest_kept = self.0.len() - keep;
         self.0.drain(..oldest_kept).rev().collect()
+    }
+
+    fn put_back(&mut self, items: Vec<T>) {
+        self.0.splice(..0, items.into_iter().rev());
+    }
+
+    fn shrink(&mut self) {
+        if self.0.is_empty() && self.0.capacity() > KEPT {
+            self.0.shrink_to(KEPT);
+        }
     }
 }
 
@@ -208,9 +237,83 @@ impl<T: Ord> Store for Lowest<T> {
     }
 
     fn split_off(&mut self, keep: usize) -> Vec<T> {
-        let kept: Vec<_> = (0..keep).map_while(|_| self.heap.pop()).collect();
-        let mut rest = std::mem::replace(&mut self.heap, kept.into()).into_sorted_vec();
-        rest.reverse();
+        // All comparisons come first: they may panic.
+        let items = self.heap.as_slice();
+        let mut order: Vec<usize> = (0..items.len()).collect();
+        order.sort_unstable_by(|&a, &b| items[b].cmp(&items[a]));
+
+        let mut items: Vec<_> = mem::take(&mut self.heap).into_iter().map(Some).collect();
+        let mut sorted =
+            order.into_iter().map(|index| items[index].take().expect("it is one's own"));
+        let kept: Vec<_> = sorted.by_ref().take(keep).collect();
+        let rest = sorted.collect();
+        if let Err(payload) = self.push_all(kept) {
+            discard(self.push_all(rest));
+            resume_unwind(payload);
+        }
         rest.into_iter().map(|ranked| ranked.item).collect()
+    }
+
+    fn put_back(&mut self, items: Vec<T>) {
+        let numbers = self.pushed..;
+        self.pushed += items.len() as u64;
+        let ranked = items.into_iter().zip(numbers).map(|(item, number)| Ranked { item, number });
+        if let Err(payload) = self.push_all(ranked.collect()) {
+            resume_unwind(payload);
+        }
+    }
+
+    fn shrink(&mut self) {
+        if self.heap.is_empty() && self.heap.capacity() > KEPT {
+            self.heap.shrink_to(KEPT);
+        }
+    }
+}
+
+impl<T: Ord> Lowest<T> {
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.heap.capacity()
+    }
+
+    /// Pushes all, whatever their order does; gives its first panic.
+    fn push_all(&mut self, items: Vec<Ranked<T>>) -> thread::Result<()> {
+        let mut pushed = Ok(());
+        for item in items {
+            // A heap loses nothing by a panic in `push`.
+            let panicked = catch_unwind(AssertUnwindSafe(|| self.heap.push(item)));
+            if pushed.is_ok() {
+                pushed = panicked;
+            } else {
+                discard(panicked);
+            }
+        }
+        pushed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fifo, Lifo, Lowest, Store};
+    use crate::sync::memory::KEPT;
+
+    fn after_a_burst<S: Store<Item = usize>>(capacity: impl Fn(&S) -> usize) {
+        let mut store = S::default();
+        (0..10 * KEPT).for_each(|n| store.push(n));
+        while store.len() > 1 {
+            store.pop();
+        }
+        store.shrink();
+        assert!(capacity(&store) >= 10 * KEPT, "it is not over");
+        store.pop();
+        store.shrink();
+        assert!((KEPT..2 * KEPT).contains(&capacity(&store)), "{}", capacity(&store));
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        after_a_burst::<Fifo<_>>(|store| store.0.capacity());
+        after_a_burst::<Lifo<_>>(|store| store.0.capacity());
+        after_a_burst::<Lowest<_>>(|store| store.heap.capacity());
     }
 }

@@ -24,8 +24,8 @@ impl Unfinished {
     }
 
     #[inline]
-    pub(super) fn add(&self) {
-        self.count.set(self.count.get() + 1);
+    pub(super) fn add(&self, count: usize) {
+        self.count.set(self.count.get() + count);
     }
 
     /// One is done. Foreign code.

@@ -1,11 +1,26 @@
 //! Waiting on a thread without an executor.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+
+use crate::event_loop::context;
+
+/// Panics if a loop runs on this thread, whether there is something to wait for or not.
+#[track_caller]
+pub(super) fn refuse_on_loop(what: &str, instead: &str) {
+    if context::try_with(|_| ()).is_some() {
+        let location = Location::caller();
+        panic!(
+            "`{what}` called at {location} on a thread whose event loop runs: all its tasks would stand \
+             still; `.await` {instead} instead"
+        );
+    }
+}
 
 /// Parks the thread until the future is ready.
 pub(super) fn block_on<F: Future>(future: F) -> F::Output {

@@ -1,7 +1,8 @@
 //! A channel from many threads to one receiver, first in, first out.
 //!
 //! As [`sync::mpsc`](crate::sync::mpsc), but both ends are `Send`: either of them may be on the loop's
-//! thread.
+//! thread. There are no permits and no weak senders, and a sender cannot wait for the end; a place that was
+//! handed to who waits to send is void once the channel is closed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -9,15 +10,16 @@ use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use futures_core::Stream;
 
-use super::block::block_on;
+use super::block::{block_on, refuse_on_loop};
 use super::{lock, wake};
 use crate::executor::wake::WakeRef;
 pub use crate::sync::mpsc::{SendError, TryRecvError, TrySendError};
 use crate::sync::wait_list::Wakes;
+use crate::sync::{budget, memory};
 
 /// Makes a channel that holds at most `capacity` values.
 ///
@@ -96,24 +98,29 @@ pub struct Sender<T> {
 impl<T> Sender<T> {
     /// Sends a value, and waits until there is a place for it.
     ///
-    /// # Errors
-    ///
-    /// Gives the value back if the channel is closed, now or while it waits.
-    ///
     /// # Cancel safety
     ///
     /// Dropped half-way, the value is lost, and nothing was sent; so is the place among those who wait.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back if the channel is closed, now or while it waits.
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
         Sending { sender: self, value: Some(value), ticket: None }.await
     }
 
-    /// Sends a value, and blocks this thread until there is a place for it. Not for a thread whose loop runs:
-    /// it would stand still.
+    /// Sends a value, and blocks this thread until there is a place for it.
     ///
     /// # Errors
     ///
     /// Gives the value back if the channel is closed, now or while it waits.
+    ///
+    /// # Panics
+    ///
+    /// If the loop of this thread runs: all its tasks would stand still.
+    #[track_caller]
     pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
+        refuse_on_loop("Sender::blocking_send", "`send`");
         match self.try_send(value) {
             Ok(()) => Ok(()),
             Err(TrySendError::Closed(value)) => Err(SendError(value)),
@@ -156,6 +163,16 @@ impl<T> Sender<T> {
     /// Returns whether no value waits to be received.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns how many senders there are.
+    pub fn sender_count(&self) -> usize {
+        lock(&self.state).senders
+    }
+
+    /// Returns whether both send into the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
     }
 
     /// Returns how many values the channel can hold; `None` if there is no limit.
@@ -264,6 +281,7 @@ impl<T> Receiver<T> {
 
     /// Polls for the next value, as [`recv`](Self::recv) does.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        ready!(budget::poll_proceed(cx));
         match self.try_recv() {
             Ok(value) => return Poll::Ready(Some(value)),
             Err(TryRecvError::Closed) => return Poll::Ready(None),
@@ -281,9 +299,14 @@ impl<T> Receiver<T> {
         Poll::Ready(self.try_recv().ok())
     }
 
-    /// Blocks this thread until there is a value; `None` as for [`recv`](Self::recv). Not for a thread whose
-    /// loop runs: it would stand still.
+    /// Blocks this thread until there is a value; `None` as for [`recv`](Self::recv).
+    ///
+    /// # Panics
+    ///
+    /// If the loop of this thread runs: all its tasks would stand still.
+    #[track_caller]
     pub fn blocking_recv(&mut self) -> Option<T> {
+        refuse_on_loop("Receiver::blocking_recv", "`recv`");
         block_on(self.recv())
     }
 
@@ -294,12 +317,45 @@ impl<T> Receiver<T> {
     /// [`TryRecvError::Empty`], or [`TryRecvError::Closed`] if there will be no more.
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let mut state = lock(&self.state);
-        let Some(value) = state.values.pop_front() else { return Err(state.why_empty()) };
+        let Some(value) = state.values.pop_front() else {
+            memory::shrink(&mut state.values);
+            return Err(state.why_empty());
+        };
         let sender = state.serve();
         drop(state);
         let mut put_back = PutBack { state: &self.state, value: Some(value) };
         wake(sender);
         Ok(put_back.value.take().expect("it is taken once"))
+    }
+
+    /// Waits for the next value, and appends it and those behind it that are there to `values`, `limit` at
+    /// most. Returns how many it were: zero when there will be no more, or `limit` is zero.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: dropped half-way, it appended nothing.
+    pub async fn recv_many(&mut self, values: &mut Vec<T>, limit: usize) -> usize {
+        let before = values.len();
+        if limit > 0 {
+            values.extend(self.recv().await);
+        }
+        while (1..limit).contains(&(values.len() - before)) {
+            let Ok(value) = self.try_recv() else { break };
+            values.push(value);
+        }
+        values.len() - before
+    }
+
+    /// Returns whether no more can be sent: no sender is left, or this receiver closed the channel. What was
+    /// sent can be received.
+    pub fn is_closed(&self) -> bool {
+        let state = lock(&self.state);
+        state.is_closed || state.senders == 0
+    }
+
+    /// Returns how many senders there are.
+    pub fn sender_count(&self) -> usize {
+        lock(&self.state).senders
     }
 
     /// Closes the channel: sending fails. What was sent can be received.
@@ -364,5 +420,21 @@ impl<T> Drop for Receiver<T> {
 impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{lock, unbounded};
+    use crate::sync::memory::KEPT;
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let (sender, mut receiver) = unbounded();
+        (0..10 * KEPT).for_each(|n| sender.try_send(n).unwrap());
+        (0..10 * KEPT).for_each(|n| assert_eq!(receiver.try_recv(), Ok(n)));
+        assert!(receiver.try_recv().is_err());
+        let capacity = lock(&receiver.state).values.capacity();
+        assert!((KEPT..2 * KEPT).contains(&capacity), "{capacity}");
     }
 }

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use super::block::block_on;
+use super::block::{block_on, refuse_on_loop};
 use super::lock;
 use crate::executor::wake::WakeRef;
 use crate::sync::wait_list::Wakes;
@@ -84,8 +84,14 @@ impl Event {
         Wait { event: self, place: None }.await;
     }
 
-    /// Blocks this thread until the flag is set. Not for a thread whose loop runs: it would stand still.
+    /// Blocks this thread until the flag is set.
+    ///
+    /// # Panics
+    ///
+    /// If the loop of this thread runs: all its tasks would stand still.
+    #[track_caller]
     pub fn blocking_wait(&self) {
+        refuse_on_loop("Event::blocking_wait", "`wait`");
         block_on(self.wait());
     }
 }

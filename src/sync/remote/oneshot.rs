@@ -1,6 +1,6 @@
 //! A channel for one value, between threads.
 //!
-//! As [`sync::oneshot`](crate::sync::oneshot), but both ends are `Send`.
+//! As [`sync::oneshot`](crate::sync::oneshot), but both ends are `Send`; the sender cannot wait for the end.
 //!
 //! # Examples
 //!
@@ -22,7 +22,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use super::block::block_on;
+use super::block::{block_on, refuse_on_loop};
 use super::{lock, wake};
 pub use crate::sync::oneshot::{RecvError, SendError, TryRecvError};
 
@@ -93,14 +93,14 @@ impl<T> fmt::Debug for Sender<T> {
 
 /// Receives the one value of a [`channel`]: a future of it.
 ///
-/// # Errors
-///
-/// The future fails if the sender is dropped and sent nothing.
-///
 /// # Cancel safety
 ///
 /// Awaited by reference, `(&mut receiver).await`, nothing is lost. Dropping the receiver closes the channel
 /// and drops the value if it was sent.
+///
+/// # Errors
+///
+/// The future fails if the sender is dropped and sent nothing.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Receiver<T> {
     state: Arc<Mutex<State<T>>>,
@@ -125,12 +125,23 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Blocks this thread until the value is there. Not for a thread whose loop runs: it would stand still.
+    /// Blocks this thread until the value is there.
     ///
     /// # Errors
     ///
     /// If the sender is dropped and sent nothing.
+    ///
+    /// # Panics
+    ///
+    /// If the loop of this thread runs: all its tasks would stand still.
+    #[track_caller]
     pub fn blocking_recv(self) -> Result<T, RecvError> {
+        refuse_on_loop("Receiver::blocking_recv", "the receiver");
+        self.blocking_recv_anywhere()
+    }
+
+    /// As [`blocking_recv`](Self::blocking_recv), also while the loop of this thread runs.
+    pub(crate) fn blocking_recv_anywhere(self) -> Result<T, RecvError> {
         block_on(self)
     }
 

@@ -184,10 +184,14 @@ impl<T> From<T> for RwLock<T> {
 
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.value.try_borrow();
-        let value: &dyn fmt::Debug = match &value {
-            Ok(value) => value,
-            Err(_) => &format_args!("<locked>"),
+        // One more reader meanwhile, ahead of who waits: it is through before anybody runs.
+        let guard = self.admit(Access::Read).map(|holders| {
+            self.holders.set(holders);
+            self.reader()
+        });
+        let value: &dyn fmt::Debug = match &guard {
+            Some(guard) => guard,
+            None => &format_args!("<locked>"),
         };
         f.debug_struct("RwLock")
             .field("value", value)

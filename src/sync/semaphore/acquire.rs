@@ -51,7 +51,8 @@ impl Request {
     }
 }
 
-/// The future of [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
+/// The future of [`Semaphore::acquire`] and [`Semaphore::acquire_many`]. Once it gave the permits it may be
+/// polled again, and acquires as many more.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Acquire<'a> {
     semaphore: &'a Semaphore,
@@ -89,7 +90,8 @@ impl fmt::Debug for Acquire<'_> {
     }
 }
 
-/// The future of [`Semaphore::acquire_owned`] and [`Semaphore::acquire_many_owned`].
+/// The future of [`Semaphore::acquire_owned`] and [`Semaphore::acquire_many_owned`]. Once it gave the permits
+/// it may be polled again, and acquires as many more.
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct AcquireOwned {
     semaphore: Rc<Semaphore>,

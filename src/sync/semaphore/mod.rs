@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::rc::Rc;
+use std::thread;
 
 use super::wait_list::WaitList;
 
@@ -55,7 +56,10 @@ pub struct Semaphore {
 }
 
 impl Semaphore {
-    /// The most permits that a semaphore may have available.
+    /// The most permits that a semaphore may be given.
+    ///
+    /// More may come back, if some were [added](Self::add_permits) while they were out. Four times as many are
+    /// a panic where they come back, and this many are left.
     pub const MAX_PERMITS: usize = usize::MAX >> 3;
 
     /// Makes a semaphore with so many permits. Allocates nothing before somebody waits.
@@ -235,10 +239,30 @@ impl Semaphore {
     /// Takes permits back.
     #[inline]
     fn release(&self, permits: usize) {
-        // It wraps for who holds `MAX_PERMITS` eight times over. (Saturating would cost as much as all the
-        // rest.)
-        self.permits.set(self.permits.get().wrapping_add(permits));
-        self.serve();
+        let sum = self.permits.get().wrapping_add(permits);
+        self.permits.set(sum);
+        if Self::is_far_too_many(sum) || !self.waiters.is_empty() {
+            self.release_slowly();
+        }
+    }
+
+    /// Four times as many as there may be, and long before the count would wrap. It is the sign, which costs one
+    /// instruction to look at.
+    #[inline]
+    fn is_far_too_many(permits: usize) -> bool {
+        permits > isize::MAX as usize
+    }
+
+    /// Apart, and one call, so that to release where nobody waits is a few instructions.
+    #[inline(never)]
+    fn release_slowly(&self) {
+        self.serve_waiting();
+        // More came back than there may be, since some were added while those were out.
+        if Self::is_far_too_many(self.permits.get()) {
+            self.permits.set(Self::MAX_PERMITS);
+            // In a drop: a second panic would end the process.
+            assert!(thread::panicking(), "a semaphore has at most `MAX_PERMITS` permits");
+        }
     }
 
     /// Serves those who wait, in order, as far as the permits go.

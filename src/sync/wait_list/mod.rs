@@ -43,9 +43,9 @@
 //! # How it is stored
 //!
 //! A slab of entries, linked both ways by index, so that pushing, serving and removing are O(1); see
-//! [`Slab`]. It is made for the first waiter: until then a list is one null pointer. It never shrinks, and so
-//! is as large as the most who ever waited at a time; after that, waiting allocates nothing. A waker of our
-//! own is kept as its slot, and waking it costs a few instructions and no indirect call ([`WakeRef`]).
+//! [`Slab`]. It is made for the first waiter: until then a list is one null pointer. It is as large as the most
+//! who waited at a time, and then waiting allocates nothing; once all are gone, it keeps room for 1024 and gives
+//! the rest back. A waker of our own is kept as its slot, and waking it costs a few instructions and no indirect call ([`WakeRef`]).
 //!
 //! An intrusive list (entries inside of the pinned futures, as in tokio and event-listener) would need no
 //! slab. It needs `unsafe` in every primitive, and futures of 56 bytes and more where these have 16 to 32,
@@ -72,10 +72,9 @@ use std::task::{Context, Poll};
 use crate::executor::task::discard;
 use crate::executor::wake::{Slot, WakeRef};
 use slab::{Slab, State};
-use wakes::Foreign;
 
 pub(crate) use slab::Key;
-pub(crate) use wakes::{Wakes, wake};
+pub(crate) use wakes::{Foreign, Wakes, wake};
 
 /// Waiters with their requests `R`, and what they were handed, `G`, until they take it.
 pub(crate) struct WaitList<R = (), G = ()> {
@@ -259,9 +258,10 @@ impl<R, G> WaitList<R, G> {
 
     /// As [`serve_all`](Self::serve_all), for who has others to wake as well: panics are kept in `wakes`.
     pub(crate) fn serve_all_with(&self, wakes: &mut Wakes, decide: impl FnMut(R) -> G) {
-        self.serve_several(wakes, |slab, foreign| {
+        let foreign = self.serve_several(|slab, foreign| {
             slab.serve_all(decide, |waker| foreign.wake_or_keep(waker))
         });
+        foreign.wake(wakes);
     }
 
     /// Serves and wakes those who wait, in order, until `decide` gives `None` for one. All of them are served
@@ -272,9 +272,28 @@ impl<R, G> WaitList<R, G> {
     /// # Panics
     ///
     /// As [`serve_all`](Self::serve_all).
-    pub(crate) fn serve_while(&self, mut decide: impl FnMut(&mut R) -> Option<G>) {
+    pub(crate) fn serve_while(&self, decide: impl FnMut(&mut R) -> Option<G>) {
         let mut wakes = Wakes::new();
-        self.serve_several(&mut wakes, |slab, foreign| {
+        self.serve_while_with(&mut wakes, decide);
+        wakes.finish();
+    }
+
+    /// As [`serve_while`](Self::serve_while), for who has others to wake as well: panics are kept in `wakes`.
+    pub(crate) fn serve_while_with(
+        &self,
+        wakes: &mut Wakes,
+        decide: impl FnMut(&mut R) -> Option<G>,
+    ) {
+        self.serve_while_quietly(decide).wake(wakes);
+    }
+
+    /// As [`serve_while`](Self::serve_while), for who has to bring its own state in order before it wakes
+    /// those whose wakers are foreign.
+    pub(crate) fn serve_while_quietly(
+        &self,
+        mut decide: impl FnMut(&mut R) -> Option<G>,
+    ) -> Foreign {
+        self.serve_several(|slab, foreign| {
             let mut served = 0;
             while let Some(grant) = slab.front_mut().and_then(&mut decide) {
                 // Nothing of a request is left that would run foreign code in its drop.
@@ -282,23 +301,19 @@ impl<R, G> WaitList<R, G> {
                 served += 1;
             }
             served
-        });
-        wakes.finish();
+        })
     }
 
-    /// Serves with `serve`, which says how many they were, and then wakes those whose wakers are foreign.
+    /// Serves with `serve`, which says how many they were. Gives those whose wakers are foreign.
     #[inline]
-    fn serve_several(
-        &self,
-        wakes: &mut Wakes,
-        serve: impl FnOnce(&mut Slab<R, G>, &mut Foreign) -> usize,
-    ) {
-        let Some(room) = self.room.get() else { return };
+    fn serve_several(&self, serve: impl FnOnce(&mut Slab<R, G>, &mut Foreign) -> usize) -> Foreign {
         let mut foreign = Foreign::default();
-        let served = serve(&mut room.slab.borrow_mut(), &mut foreign);
-        room.waiting.set(room.waiting.get() - served);
-        room.served.set(room.served.get() + served);
-        foreign.wake(wakes);
+        if let Some(room) = self.room.get() {
+            let served = serve(&mut room.slab.borrow_mut(), &mut foreign);
+            room.waiting.set(room.waiting.get() - served);
+            room.served.set(room.served.get() + served);
+        }
+        foreign
     }
 
     /// Takes a waiter out that gives up: its future is dropped, or wants no more. `key` is `None` afterwards.
@@ -313,10 +328,12 @@ impl<R, G> WaitList<R, G> {
         match state {
             State::Waiting { request, waker } => {
                 room.waiting.set(room.waiting.get() - 1);
+                room.shrink_if_idle(&mut room.slab.borrow_mut());
                 Removed::Waiting(request, waker)
             }
             State::Served(grant) => {
                 room.served.set(room.served.get() - 1);
+                room.shrink_if_idle(&mut room.slab.borrow_mut());
                 Removed::Served(grant)
             }
             State::Vacant => unreachable!("a key's entry is not vacant"),
@@ -342,7 +359,18 @@ impl<R, G> Room<R, G> {
         }
         let State::Served(grant) = slab.remove(key.take()?) else { unreachable!("it was served") };
         self.served.set(self.served.get() - 1);
+        if slab.is_large() {
+            self.shrink_if_idle(&mut slab);
+        }
         Some(grant)
+    }
+
+    /// Somebody left the list, and may have been the last of a burst.
+    #[cold]
+    fn shrink_if_idle(&self, slab: &mut Slab<R, G>) {
+        if slab.is_large() && self.waiting.get() + self.served.get() == 0 {
+            slab.shrink();
+        }
     }
 
     /// The waiter is polled with another waker than before.

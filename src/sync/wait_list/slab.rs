@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::task::Waker;
 
 use crate::executor::wake::WakeRef;
+use crate::sync::memory::KEPT;
 
 /// Owns an entry: it goes when its key is given back. One more than the index, so that an `Option` of it is
 /// small.
@@ -183,6 +184,20 @@ impl<R, G> Slab<R, G> {
         state
     }
 
+    /// Whether it keeps more memory than it should once everybody is gone.
+    #[inline(always)]
+    pub(super) fn is_large(&self) -> bool {
+        self.entries.capacity() > KEPT
+    }
+
+    /// Gives back the memory of a burst. Everybody is gone.
+    pub(super) fn shrink(&mut self) {
+        debug_assert!(self.entries.iter().all(|entry| matches!(entry.state, State::Vacant)));
+        self.entries.clear();
+        self.entries.shrink_to(KEPT);
+        self.vacant = NIL;
+    }
+
     /// Takes an entry out of the list of those who wait.
     #[inline]
     fn unlink(&mut self, index: u32) {
@@ -203,6 +218,10 @@ impl<R, G> Slab<R, G> {
     /// How many entries there are, vacant ones included.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.entries.capacity()
     }
 }
 

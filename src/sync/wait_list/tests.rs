@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
 use super::{Key, Removed, WaitList, wake};
+use crate::sync::memory::KEPT;
 
 /// A list that hands out numbers on request of letters.
 type List = WaitList<char, u32>;
@@ -297,4 +298,28 @@ fn the_list_does_what_a_plain_queue_does() {
         assert_eq!(list.is_idle(), keys.iter().all(Option::is_none));
     }
     assert!(list.room.get().is_some_and(|room| room.slab.borrow().len() <= keys.len()));
+}
+
+#[test]
+fn the_memory_of_a_burst_is_given_back_when_the_last_is_gone() {
+    for last_is_served in [true, false] {
+        let list = List::new();
+        let capacity = || list.room.get().expect("there were waiters").slab.borrow().capacity();
+        let mut keys: Vec<_> = (0..10 * KEPT).map(|_| join(&list, 'x', Waker::noop())).collect();
+        let mut last = keys.swap_remove(5);
+        list.serve_all(|_| 1);
+        keys.iter_mut().for_each(|key| assert!(poll(&list, key, Waker::noop()).is_ready()));
+        assert!(capacity() >= 10 * KEPT, "one is there");
+        if last_is_served {
+            assert!(poll(&list, &mut last, Waker::noop()).is_ready());
+        } else {
+            let _ = list.remove(&mut last);
+        }
+        assert_eq!(capacity(), KEPT);
+        // It works on.
+        let mut key = join(&list, 'x', Waker::noop());
+        list.serve_all(|_| 2);
+        assert_eq!(poll(&list, &mut key, Waker::noop()), Poll::Ready(2));
+        assert_eq!(capacity(), KEPT);
+    }
 }

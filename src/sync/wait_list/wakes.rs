@@ -37,6 +37,11 @@ impl Wakes {
         }
     }
 
+    /// Whether a waker panicked.
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.panic.is_some()
+    }
+
     /// Goes on with the first panic, if there was one, unless this thread is panicking already.
     #[inline]
     pub(crate) fn finish(self) {
@@ -68,9 +73,10 @@ fn resume(payload: Box<dyn Any + Send>) {
     }
 }
 
-/// Wakers to be woken when the list is no longer borrowed.
+/// Wakers to be woken when the list is no longer borrowed, and the primitive's own state is in order.
+#[must_use = "who was served must be woken"]
 #[derive(Default)]
-pub(super) struct Foreign {
+pub(crate) struct Foreign {
     /// Most often there is one.
     first: Option<WakeRef>,
     more: Vec<WakeRef>,
@@ -96,7 +102,7 @@ impl Foreign {
     }
 
     #[inline]
-    pub(super) fn wake(self, wakes: &mut Wakes) {
+    pub(crate) fn wake(self, wakes: &mut Wakes) {
         if let Some(first) = self.first {
             wakes.wake(first);
             self.more.into_iter().for_each(|waker| wakes.wake(waker));

@@ -50,13 +50,13 @@ impl<T> Receiver<T> {
 
     /// Waits until the value is one that was not seen, and counts it as seen.
     ///
-    /// # Errors
-    ///
-    /// When no sender is left, and the last value was seen.
-    ///
     /// # Cancel safety
     ///
     /// Nothing is lost: a change that was not reported is not counted as seen.
+    ///
+    /// # Errors
+    ///
+    /// When no sender is left, and the last value was seen.
     pub async fn changed(&mut self) -> Result<(), RecvError> {
         poll_fn(|cx| self.poll_changed(cx)).await
     }
@@ -69,6 +69,10 @@ impl<T> Receiver<T> {
     /// Waits until the value is one for which `is_met` holds, and borrows it; it counts as seen. Looks at the
     /// present value first.
     ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost. Values that did not meet the condition count as seen.
+    ///
     /// # Errors
     ///
     /// When no sender is left, and `is_met` does not hold for the last value.
@@ -76,10 +80,6 @@ impl<T> Receiver<T> {
     /// # Panics
     ///
     /// If `is_met` changes the value.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost. Values that did not meet the condition count as seen.
     ///
     /// # Examples
     ///
@@ -101,11 +101,12 @@ impl<T> Receiver<T> {
         &mut self,
         mut is_met: impl FnMut(&T) -> bool,
     ) -> Result<Ref<'_, T>, RecvError> {
+        let seen = self.seen;
         loop {
             // Not in the condition of an `if`: the borrow would last.
             let met = is_met(&self.borrow_and_update());
             if met {
-                return Ok(self.borrow());
+                return Ok(self.shared.borrow(seen));
             }
             self.changed().await?;
         }
@@ -119,7 +120,7 @@ impl<T> Receiver<T> {
     /// Counts the value as not seen, so that [`changed`](Self::changed) does not wait.
     pub fn mark_changed(&mut self) {
         self.seen = u64::MAX;
-        self.shared.leave(&mut self.key);
+        drop(self.shared.leave(&mut self.key));
     }
 
     /// Counts the value as seen.
@@ -147,7 +148,7 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.shared.leave(&mut self.key);
+        let _waker = self.shared.leave(&mut self.key);
         self.shared.remove_receiver();
     }
 }

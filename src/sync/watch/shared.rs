@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::task::{Context, Poll, ready};
 
 use super::RecvError;
-use crate::sync::wait_list::{Key, WaitList};
+use crate::sync::wait_list::{Key, Removed, WaitList};
 
 /// What senders and receivers share.
 pub(super) struct Shared<T> {
@@ -84,12 +84,10 @@ impl<T> Shared<T> {
         }
     }
 
-    /// A receiver that waited is dropped, or need not wait.
-    pub(super) fn leave(&self, key: &mut Option<Key>) {
-        if key.is_some() {
-            // All were served at once: nobody waits for what it was handed.
-            drop(self.waiting.remove(key));
-        }
+    /// A receiver is dropped, or need not wait. Its waker, which is in what this gives, is to be dropped last:
+    /// that is foreign code. Of use to nobody else: all were served at once.
+    pub(super) fn leave(&self, key: &mut Option<Key>) -> Option<Removed<(), ()>> {
+        key.is_some().then(|| self.waiting.remove(key))
     }
 
     pub(super) fn senders(&self) -> usize {

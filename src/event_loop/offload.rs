@@ -1,0 +1,93 @@
+//! A loop's threads for blocking work.
+
+use std::cell::{Cell, OnceCell};
+use std::io;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::core::Core;
+use super::handle::{Handle, Remote};
+use crate::blocking::{Config, Guard, Hook, Join, Left, Pool};
+use crate::executor::Incident;
+use crate::executor::task::{Kind, Payload, Seed};
+use crate::io::stdio;
+
+/// Part of a [`Core`]: its pool, made when the first job comes.
+#[derive(Debug)]
+pub(super) struct Offload {
+    config: Config,
+    pool: OnceCell<Pool>,
+    /// Something was written to a standard stream.
+    has_output: Cell<bool>,
+}
+
+impl Offload {
+    pub(super) fn new(config: Config) -> Self {
+        Self { config, pool: OnceCell::new(), has_output: Cell::new(false) }
+    }
+
+    /// Ends the pool; waits for at most `limit`.
+    pub(super) fn close(&self, limit: Duration) -> Left {
+        match self.pool.get() {
+            Some(pool) => pool.close(Instant::now().checked_add(limit)),
+            None => Left::default(),
+        }
+    }
+}
+
+impl Core {
+    /// Has a closure run on a thread beside the loop. One that `stays` runs even if the loop ends before it has begun.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started.
+    pub(crate) fn submit<F, T>(
+        &self,
+        run: F,
+        stays: bool,
+        location: &'static Location<'static>,
+    ) -> io::Result<Join<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let pool = self.offload.pool.get_or_init(|| {
+            Pool::new(self.offload.config.clone(), Arc::clone(&self.remote) as Arc<dyn Hook>)
+        });
+        let seed = self.executor.seed_of(Kind::Task, location);
+        let guard = self.work_guard();
+        pool.submit(run, seed, stays, guard)
+    }
+}
+
+impl Core {
+    /// Holds a virtual clock. It costs a wake-up per job, and the real one does not ask for it.
+    pub(crate) fn work_guard(&self) -> Option<Guard> {
+        let handle = || Handle::new(Arc::clone(&self.remote));
+        self.clock.is_virtual().then(|| Box::new(handle().work_guard()) as Guard)
+    }
+
+    /// Something was written to a standard stream: the end of the loop waits for it.
+    pub(crate) fn will_have_output(&self) {
+        self.offload.has_output.set(true);
+    }
+
+    /// Waits until what was written to standard streams is through; waits for at most `limit`.
+    pub(super) fn finish_output(&self, limit: Duration) {
+        if self.offload.has_output.take() {
+            let lost = stdio::finish(Instant::now().checked_add(limit));
+            lost.for_each(|lost| self.executor.shared().report(Incident::Lost(lost)));
+        }
+    }
+}
+
+impl Hook for Remote {
+    fn job_panicked(&self, seed: Seed, payload: Payload) {
+        self.report(move || Incident::Job(seed, payload));
+    }
+
+    fn waker_panicked(&self, payload: Payload) {
+        self.report(move || Incident::Waker(payload));
+    }
+}

@@ -1,0 +1,227 @@
+//! Standard output and standard error: an [`Outbox`] each, and a thread that drains it.
+
+use std::io::{self, IsTerminal, Write};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Instant;
+
+use futures_io::AsyncWrite;
+
+use super::KEEP_ALIVE;
+use crate::blocking::Guard;
+use crate::event_loop::{context, report_panic};
+use crate::executor::Lost;
+use crate::io::outbox::{Failure, Outbox};
+
+/// How many bytes wait to be written at most; as many may be under way.
+const BEHIND: usize = 64 * 1024;
+
+static STDOUT: Output = Output::new("stdout", |bytes| {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush())
+});
+static STDERR: Output = Output::new("stderr", |bytes| io::stderr().lock().write_all(bytes));
+
+struct Output {
+    name: &'static str,
+    write: fn(&[u8]) -> io::Result<()>,
+    outbox: Outbox,
+    thread: Mutex<WriterThread>,
+    /// A writer is wanted.
+    demand: Condvar,
+}
+
+/// What is known of the thread.
+struct WriterThread {
+    is_there: bool,
+    is_wanted: bool,
+    /// Kept until all is written.
+    guards: Vec<Guard>,
+}
+
+impl Output {
+    const fn new(name: &'static str, write: fn(&[u8]) -> io::Result<()>) -> Self {
+        let thread = WriterThread { is_there: false, is_wanted: false, guards: Vec::new() };
+        Self {
+            name,
+            write,
+            outbox: Outbox::new(BEHIND),
+            thread: Mutex::new(thread),
+            demand: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, WriterThread> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll_write(&'static self, cx: &Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.outbox.poll_push(cx, data).map_ok(|pushed| {
+            context::try_with(|core| core.will_have_output());
+            if pushed.needs_writer {
+                self.want();
+            }
+            pushed.len
+        })
+    }
+
+    /// Has the thread write.
+    fn want(&'static self) {
+        let guard = context::try_with(|core| core.work_guard()).flatten();
+        let mut thread = self.lock();
+        thread.guards.extend(guard);
+        thread.is_wanted = true;
+        if thread.is_there {
+            self.demand.notify_one();
+            return;
+        }
+        let name = format!("monoloop-{}", self.name);
+        match thread::Builder::new().name(name).spawn(|| self.serve()) {
+            Ok(_) => thread.is_there = true,
+            Err(error) => {
+                thread.is_wanted = false;
+                drop(thread);
+                self.outbox.abandon(error);
+            }
+        }
+    }
+
+    /// The thread: writes what there is.
+    fn serve(&self) {
+        let mut thread = self.lock();
+        loop {
+            if mem::take(&mut thread.is_wanted) {
+                let guards = mem::take(&mut thread.guards);
+                drop(thread);
+                self.drain();
+                drop(guards);
+                thread = self.lock();
+                continue;
+            }
+            let waited = self.demand.wait_timeout(thread, KEEP_ALIVE);
+            let timeout;
+            (thread, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            if timeout.timed_out() && !thread.is_wanted {
+                thread.is_there = false;
+                return;
+            }
+        }
+    }
+
+    fn drain(&self) {
+        let turn = self.outbox.turn();
+        // How far std came, it does not say.
+        let write = |bytes: &[u8]| (self.write)(bytes).map_err(|error| (0, error));
+        let drained = catch_unwind(AssertUnwindSafe(|| self.outbox.drain(&turn, write)));
+        drop(turn);
+        if let Err(payload) = drained {
+            report_panic(payload);
+        }
+    }
+
+    /// Waits until all is written, until `deadline`. Gives what could not be, if nobody was told.
+    fn finish(&self, deadline: Option<Instant>) -> Option<Lost> {
+        let waker = Waker::from(Arc::new(Unparker(thread::current())));
+        let cx = Context::from_waker(&waker);
+        while self.outbox.poll_idle(&cx).is_pending() {
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => thread::park(),
+                Some(left) if left.is_zero() => return None,
+                Some(left) => thread::park_timeout(left),
+            }
+        }
+        let Failure { error, bytes } = self.outbox.take_failure()?;
+        Some(Lost { target: format!("<{}>", self.name).into(), bytes, error })
+    }
+}
+
+struct Unparker(Thread);
+
+impl Wake for Unparker {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits until what was written to both is through, until `deadline`. Gives what nobody was told was lost.
+pub(crate) fn finish(deadline: Option<Instant>) -> impl Iterator<Item = Lost> {
+    [&STDOUT, &STDERR].into_iter().filter_map(move |output| output.finish(deadline))
+}
+
+macro_rules! stream {
+    ($name:ident, $function:ident, $output:ident, $what:literal) => {
+        #[doc = concat!("Returns the standard ", $what, " of the process. All handles write to one buffer.")]
+        #[doc = ""]
+        #[doc = "# Examples"]
+        #[doc = ""]
+        #[doc = "```"]
+        #[doc = "use monoloop::io::*;"]
+        #[doc = ""]
+        #[doc = "# fn main() -> std::io::Result<()> {"]
+        #[doc = "monoloop::run(async {"]
+        #[doc = concat!("    let mut output = monoloop::io::", stringify!($function), "();")]
+        #[doc = "    output.write_all(b\"hello\\n\").await?;"]
+        #[doc = "    output.flush().await"]
+        #[doc = "})"]
+        #[doc = "# }"]
+        #[doc = "```"]
+        #[doc(alias = "connect_write_pipe")]
+        #[must_use]
+        pub fn $function() -> $name {
+            $name { _private: () }
+        }
+
+        #[doc = concat!("The standard ", $what, " of the process; made by [`", stringify!($function), "`].")]
+        ///
+        /// A write takes the bytes (up to 64 KiB of them, then it waits) and returns; a thread writes them, through std's own
+        /// handle, as soon as it can. [`flush`](crate::io::AsyncWriteExt::flush) waits until it has. An error comes at the next
+        /// write or flush of any handle, once, and the bytes that were on their way are lost with it. The descriptor is left
+        /// as it is, blocking.
+        ///
+        /// The end of a loop on which something was written waits until it is through, for as long as the
+        /// [shutdown limit](crate::Builder::shutdown_limit) allows: whoever should read and does not holds the program up no
+        /// longer. An error that nobody was told goes to the error hook then.
+        ///
+        /// # Cancel safety
+        ///
+        /// A dropped `write` or `flush` loses nothing. A dropped `write_all` has written an unknown number of bytes.
+        #[derive(Debug)]
+        pub struct $name {
+            _private: (),
+        }
+
+        impl $name {
+            /// Returns whether a person may be at the other end.
+            #[doc(alias = "isatty")]
+            pub fn is_terminal(&self) -> bool {
+                io::$function().is_terminal()
+            }
+        }
+
+        impl AsyncWrite for $name {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                data: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                $output.poll_write(cx, data)
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                $output.outbox.poll_empty(cx)
+            }
+
+            /// Flushes. The descriptor is the process's, and stays open.
+            fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.poll_flush(cx)
+            }
+        }
+    };
+}
+
+stream!(Stdout, stdout, STDOUT, "output");
+stream!(Stderr, stderr, STDERR, "error stream");
