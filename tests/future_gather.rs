@@ -177,6 +177,7 @@ fn tuples_and_arrays_poll_only_who_was_woken() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "an hour under Miri")]
 fn a_hundred_thousand_children_are_no_trouble() {
     let count = many(20_000, 100_000);
     let child = |n: usize| async move {

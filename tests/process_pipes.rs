@@ -179,7 +179,7 @@ fn output_captures_what_was_not_said_otherwise() {
         let output = command.output().await.unwrap();
         assert_eq!((text(&output.stdout), text(&output.stderr)), ("out", ""));
         // And the next child inherits again.
-        let child = shell("true").spawn().unwrap();
+        let child = command.spawn().unwrap();
         assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
         drop(child);
     });

@@ -24,7 +24,7 @@ use monoloop::io::{AsyncReadExt, AsyncWriteExt};
 use monoloop::net::{TcpListener, TcpStream};
 use monoloop::signal::{Signal, SignalKind, ctrl_c, on_signal, signal, terminate};
 use monoloop::{EventLoop, run, spawn, yield_now};
-use rustix::process::{Signal as Number, getpid, kill_process};
+use rustix::process::{Signal as Number, getpid, getppid, kill_process};
 
 const KIND: SignalKind = SignalKind::USER_1;
 
@@ -472,13 +472,20 @@ fn a_forked_child_can_listen_by_a_loop_of_its_own() {
                     let mut listener = signal(KIND).unwrap();
                     send(KIND);
                     listener.recv().await;
+                    // What tells the parent is not for us to take.
+                    kill_process(getppid().unwrap(), Number::USR1).unwrap();
+                    monoloop::time::sleep(Duration::from_millis(50)).await;
                 });
             });
             // SAFETY: ends the child without the parent's clean-up.
             unsafe { libc::_exit(if told.is_ok() { 42 } else { 1 }) };
         }
         assert_eq!(libc::WEXITSTATUS(reap(child)), 42);
-        run(async { assert!(!is_told(&mut listener).await) });
+        run(async {
+            let told = monoloop::time::timeout(Duration::from_secs(20), listener.recv()).await;
+            assert!(told.is_ok());
+            assert!(!is_told(&mut listener).await);
+        });
     });
 }
 
