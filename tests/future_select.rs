@@ -228,3 +228,18 @@ fn sixteen_branches_are_taken() {
         assert_eq!(n, 16);
     });
 }
+
+#[test]
+fn a_future_may_come_by_a_question_mark_whatever_its_branchs_condition() {
+    async fn chosen(is_on: bool, made: Result<u8, &'static str>) -> Result<u8, &'static str> {
+        select! {
+            n = ready(made?), if is_on => Ok(n),
+            else => Ok(0),
+        }
+    }
+    run(async {
+        assert_eq!(chosen(true, Ok(1)).await, Ok(1));
+        assert_eq!(chosen(true, Err("not made")).await, Err("not made"));
+        assert_eq!(chosen(false, Err("not asked for")).await, Ok(0));
+    });
+}

@@ -271,3 +271,28 @@ fn a_set_moves_between_executors() {
     assert_eq!(counter.get(), 1);
     assert_eq!(run(set.next()), Some((0, ())));
 }
+
+#[test]
+fn outputs_that_came_and_were_not_given_out_count() {
+    virtual_loop().run(async {
+        let second = Duration::from_secs(1);
+        let mut set = as_completed([1, 2].map(|n| sleep(second * n)));
+        assert!(timeout(second * 3 / 2, wait(&mut set, Until::All)).await.is_err());
+        assert_eq!((set.len(), set.pending().count()), (2, 1));
+        sleep(second).await;
+        let mut poll = Box::pin(wait(&mut set, Until::All));
+        // The second one is ready too; both are given out by what is asked next.
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert_eq!(poll.as_mut().poll(cx).map(|done| done.len()), Poll::Ready(2));
+        drop(poll);
+        assert!(set.is_empty() && set.next().await.is_none());
+    });
+}
+
+#[test]
+fn what_is_waited_for_is_shown() {
+    type Outcome = Result<(), ()>;
+    let all: [Until<Outcome>; 3] = [Until::First, Until::FirstError, Until::All];
+    let shown = all.map(|until| format!("{until:?}"));
+    assert_eq!(shown, ["Until::First", "Until::FirstError", "Until::All"]);
+}

@@ -5,13 +5,16 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
 use std::io::{Read, Write};
+use std::process::Command;
 use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Log, panic_of, quiet_panic, virtual_loop};
+use common::{Log, isolated, on_drop, panic_of, quiet_panic, virtual_loop};
 use monoloop::task::CancelToken;
-use monoloop::{EventLoop, Handle, Interrupted, call_soon, spawn, time, yield_now};
+use monoloop::{
+    EventLoop, Handle, Interrupted, OnCtrlC, call_later, call_soon, spawn, task, time, yield_now,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -58,7 +61,7 @@ fn an_interrupt_is_for_one_run() {
     let token = event_loop.token();
     event_loop.handle().interrupt().unwrap();
     assert_eq!(event_loop.run_interruptible(pending::<()>()), Err(Interrupted));
-    assert!(token.is_cancelled() && !event_loop.token().is_cancelled());
+    assert!(token.is_cancelled());
     assert_eq!(event_loop.run_interruptible(async { time::sleep(SECOND * 9).await }), Ok(()));
     // Nothing of the watch is left.
     event_loop.run(async { assert_eq!(monoloop::task::all().len(), 1) });
@@ -195,6 +198,133 @@ fn a_token_may_be_asked_for_at_the_end() {
     assert_eq!(event_loop.shutdown().panics, 0);
     let text = panic_of(CancelToken::root);
     assert!(text.contains("`CancelToken::root` called at"), "{text}");
+}
+
+/// A task that listens to the loop's token, and then needs a second.
+fn says_goodbye(log: &Log) {
+    let log = log.clone();
+    drop(spawn(async move {
+        CancelToken::root().cancelled().await;
+        time::sleep(SECOND).await;
+        log.push("goodbye");
+    }));
+}
+
+#[test]
+fn tasks_have_their_grace_at_the_end_also_after_an_interrupt() {
+    for (interrupts, runs) in [(false, 1), (true, 1), (true, 2)] {
+        let log = Log::default();
+        let event_loop = virtual_loop();
+        for _ in 0..runs {
+            event_loop.run(async {
+                says_goodbye(&log);
+                yield_now().await;
+                if interrupts {
+                    Handle::current().interrupt().unwrap();
+                    CancelToken::root().cancelled().await;
+                }
+            });
+        }
+        assert_eq!(log.take().len(), 0);
+        assert!(event_loop.shutdown().is_clean());
+        assert_eq!(log.take().len(), runs, "{interrupts} {runs}");
+    }
+}
+
+#[test]
+fn the_run_after_an_interrupted_one_has_a_new_token() {
+    let event_loop = virtual_loop();
+    let interrupt = async {
+        Handle::current().interrupt().unwrap();
+        pending::<()>().await;
+    };
+    assert_eq!(event_loop.run_interruptible(interrupt), Err(Interrupted));
+    assert!(event_loop.token().is_cancelled());
+    event_loop.run(async { assert!(!CancelToken::root().is_cancelled()) });
+    assert!(!event_loop.token().is_cancelled());
+}
+
+#[test]
+fn the_grace_period_ends_though_all_tasks_are_ready_all_the_time() {
+    let polls = Rc::new(Cell::new(0));
+    let event_loop =
+        EventLoop::builder().slow_poll(None).grace(Duration::from_millis(1)).build().unwrap();
+    event_loop.run(async {
+        for _ in 0..400 {
+            let (root, count) = (CancelToken::root(), polls.clone());
+            drop(spawn(async move {
+                root.cancelled().await;
+                loop {
+                    count.set(count.get() + 1);
+                    busy(Duration::from_millis(1));
+                    yield_now().await;
+                }
+            }));
+        }
+        yield_now().await;
+    });
+    assert_eq!(event_loop.shutdown().dropped.len(), 400);
+    // As many as are polled between two looks at the clock, and some: not a round of them all.
+    assert!((1..200).contains(&polls.get()), "{}", polls.get());
+}
+
+#[test]
+fn a_callback_that_is_far_away_is_not_waited_for() {
+    let event_loop = virtual_loop();
+    event_loop.run(async {
+        let _listens = CancelToken::root();
+        call_later(SECOND * 3600, || {});
+    });
+    let begin = event_loop.now();
+    let handle = event_loop.handle();
+    let end = Rc::new(Cell::new(begin));
+    let clock = Rc::clone(&end);
+    let note = on_drop(move || clock.set(time::now()));
+    event_loop.call_later(SECOND * 3600, move || drop(note));
+    assert_eq!(event_loop.shutdown().dropped.len(), 2);
+    assert!(handle.is_closed());
+    assert_eq!(end.get(), begin);
+}
+
+#[test]
+fn the_end_is_bounded_though_a_work_guard_lives() {
+    let name = "the_end_is_bounded_though_a_work_guard_lives";
+    isolated(name, || {
+        let event_loop = virtual_loop();
+        let guard = event_loop.handle().work_guard();
+        event_loop.run(async {
+            let _listens = CancelToken::root();
+            drop(spawn(async {
+                let _cleanup = task::defer(pending());
+                pending::<()>().await
+            }));
+            yield_now().await;
+        });
+        let report = event_loop.shutdown_within(SECOND);
+        assert_eq!((report.dropped.len(), report.overran.len()), (1, 1));
+        drop(guard);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_interrupts_each_run() {
+    isolated("ctrl_c_interrupts_each_run", || {
+        let event_loop = EventLoop::builder()
+            .on_ctrl_c(OnCtrlC::Interrupt)
+            .grace(Duration::from_millis(1))
+            .build()
+            .unwrap();
+        for _ in 0..3 {
+            let ended = event_loop.run_interruptible(async {
+                let pid = std::process::id().to_string();
+                let kill = Command::new("kill").args(["-INT", &pid]).status();
+                assert!(kill.unwrap().success());
+                pending::<()>().await
+            });
+            assert_eq!(ended, Err(Interrupted));
+        }
+    });
 }
 
 // ----- run_until_stalled

@@ -462,3 +462,24 @@ fn a_loop_that_ended_leaves_no_descriptor_and_no_thread() {
         assert_eq!((common::open_descriptors(), common::threads()), before);
     });
 }
+
+#[test]
+fn drops_of_a_loop_inside_of_anothers_run_reach_no_loop() {
+    let log = Log::default();
+    let (inner, reports) = reporting_loop();
+    let (spawned, deferred) = (log.clone(), log.clone());
+    drop(inner.spawn(async move {
+        let _later = task::defer(async move { deferred.push("deferred") });
+        let _guard = on_drop(move || drop(spawn(async move { spawned.push("spawned") })));
+        pending::<()>().await
+    }));
+    settle(&inner);
+    monoloop::run(async {
+        drop(inner);
+        // And the one that runs is there as before.
+        assert_eq!(spawn(async { task::all().len() }).await.unwrap(), 2);
+    });
+    assert_eq!(log.take(), Vec::<String>::new());
+    let reports = reports.take();
+    assert!(reports.len() == 1 && reports[0].contains("no event loop running"), "{reports:?}");
+}

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
-use common::{Counter, Grumpy, Log, many, panic_of, poll_once, reporting_loop, virtual_loop};
+use common::{
+    Counter, Grumpy, Log, isolated, many, panic_of, poll_once, quiet_panic, reporting_loop,
+    virtual_loop,
+};
 use monoloop::task::{CancelToken, Cancelled};
 use monoloop::{spawn, time, yield_now};
 
@@ -247,4 +250,18 @@ fn a_waiting_future_outlives_its_handles() {
         root.child()
     };
     assert!(!child.is_cancelled() && count.get() == 1);
+}
+
+#[test]
+fn a_waker_that_panics_while_its_thread_unwinds_does_not_end_the_process() {
+    isolated("a_waker_that_panics_while_its_thread_unwinds_does_not_end_the_process", || {
+        let text = panic_of(|| {
+            let token = CancelToken::new();
+            let mut waiting = token.cancelled();
+            assert!(poll_once(&mut waiting, &Waker::from(Arc::new(Grumpy))).is_pending());
+            let _guard = token.drop_guard();
+            quiet_panic("first")
+        });
+        assert_eq!(text, "first");
+    });
 }

@@ -2,12 +2,16 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
+use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use common::{
-    Counter, Log, isolated, message, panic_of, poll_once, quiet_panic, reporting_loop, virtual_loop,
+    Counter, Log, isolated, message, on_drop, panic_of, poll_once, quiet_panic, reporting_loop,
+    virtual_loop,
 };
 use monoloop::task::{self, CancelToken, TaskGroup, defer, finally, group, scope};
 use monoloop::{EventLoop, spawn, time, yield_now};
@@ -425,4 +429,54 @@ fn a_token_and_a_clean_up_together() {
     event_loop.run(yield_now());
     assert!(event_loop.shutdown().is_clean());
     assert_eq!(log.take(), ["asked", "cleaned up"]);
+}
+
+// ----- clean-ups that panic
+
+/// Panics in its first poll, and counts them all.
+fn panics_once(polls: &Rc<Cell<u32>>) -> impl Future<Output = ()> + 'static {
+    let polls = Rc::clone(polls);
+    poll_fn(move |_| {
+        polls.set(polls.get() + 1);
+        if polls.get() == 1 { quiet_panic("clean-up") } else { Poll::Ready(()) }
+    })
+}
+
+#[test]
+fn a_clean_up_that_panics_where_it_is_run_is_not_polled_again() {
+    let polls = Rc::new(Cell::new(0));
+    for is_finally in [false, true] {
+        polls.set(0);
+        let (event_loop, reports) = reporting_loop();
+        let text = panic_of(|| {
+            event_loop.run(async {
+                match is_finally {
+                    false => defer(panics_once(&polls)).run().await,
+                    true => finally(async {}, panics_once(&polls)).await,
+                }
+            });
+        });
+        assert_eq!((text.as_str(), polls.get()), ("clean-up", 1));
+        // The end would run what was adopted.
+        assert!(event_loop.shutdown().is_clean());
+        assert_eq!((polls.get(), reports.take()), (1, vec![]));
+    }
+}
+
+#[test]
+fn what_a_stranger_defers_whom_a_child_aborts_is_not_the_groups() {
+    virtual_loop().run(async {
+        let stranger = spawn(async {
+            let _guard = on_drop(|| drop(defer(time::sleep(SECOND * 5))));
+            pending::<()>().await
+        });
+        yield_now().await;
+        let begin = time::now();
+        let ended = group(async |_: TaskGroup<(), Infallible>| {
+            stranger.abort();
+            Ok(())
+        });
+        ended.await.unwrap();
+        assert_eq!(time::now() - begin, Duration::ZERO);
+    });
 }

@@ -4,8 +4,10 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{Future, pending, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use common::{Log, Stay, message, on_drop, quiet_panic, reporting_loop, virtual_loop};
@@ -487,7 +489,7 @@ fn a_child_that_ends_unready_is_told_of() {
         });
         assert_eq!(given.await.unwrap(), Err(StartError::NotReady));
         let given = group(async |group: TaskGroup<_, Infallible>| {
-            group.finish(Ok(()));
+            assert!(group.finish(Ok(())).is_none());
             let refused = group.start(|ready: task::Ready<()>| async move {
                 drop(ready);
                 Ok(())
@@ -553,4 +555,87 @@ fn a_failing_group_of_many_leaves_nobody() {
         assert_eq!(failed.await.unwrap_err().into_errors(), [500]);
         assert_eq!((alive.get(), tasks()), (0, 1));
     });
+}
+
+type Boxed = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A group in a box, which its child drops: what becomes of the child then.
+fn outlive(end: impl FnOnce() -> Result<(), Stay> + 'static) -> (Vec<String>, bool) {
+    let (event_loop, reports) = reporting_loop();
+    let is_gone = event_loop.run(async {
+        let place = Rc::new(RefCell::new(None::<Boxed>));
+        let own = place.clone();
+        let boxed: Boxed = Box::pin(async {
+            let ended = group(async |group: TaskGroup<(), Stay>| {
+                group.spawn(async move {
+                    yield_now().await;
+                    let group = own.take();
+                    drop(group);
+                    end()
+                });
+                pending().await
+            });
+            drop(ended.await);
+        });
+        place.replace(Some(boxed));
+        poll_fn(|cx| {
+            let mut place = place.borrow_mut();
+            assert!(place.as_mut().expect("put there above").as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        yield_now().await;
+        yield_now().await;
+        place.borrow().is_none()
+    });
+    drop(event_loop);
+    (reports.take(), is_gone)
+}
+
+#[test]
+fn a_panic_of_a_child_whose_group_is_gone_is_reported() {
+    let (reports, is_gone) = outlive(|| quiet_panic("nobody hears me"));
+    assert!(is_gone && reports.len() == 1, "{reports:?}");
+    assert!(reports[0].ends_with("panicked: nobody hears me"), "{reports:?}");
+}
+
+#[test]
+fn an_error_of_a_child_whose_group_is_gone_is_dropped() {
+    let alive = Rc::new(Cell::new(0));
+    let error = Stay::new(&alive);
+    assert_eq!(outlive(|| Err(error)), (vec![], true));
+    assert_eq!(alive.get(), 0);
+}
+
+#[test]
+fn a_child_that_said_that_it_is_ready_runs_on_though_nobody_heard_it() {
+    let log = Log::default();
+    let record = log.clone();
+    monoloop::run(group(async |group: TaskGroup<(), Infallible>| {
+        let child = |ready: task::Ready<u8>| async move {
+            record.push(format!("{:?}", ready.signal(1)));
+            yield_now().await;
+            record.push("runs on");
+            Ok(())
+        };
+        let mut start = Box::pin(group.start(child));
+        let polled = poll_fn(|cx| Poll::Ready(start.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+        yield_now().await;
+        drop(start);
+        Ok(())
+    }))
+    .unwrap();
+    assert_eq!(log.take(), ["Ok(())", "runs on"]);
+}
+
+#[test]
+fn handles_of_children_know_their_names() {
+    monoloop::run(group(async |group: TaskGroup<(), Infallible>| {
+        let child = group.spawn_named("bob", async { Ok(()) });
+        assert_eq!(child.name().as_deref(), Some("bob"));
+        assert_eq!(group.spawn(async { Ok(()) }).name(), None);
+        Ok(())
+    }))
+    .unwrap();
 }

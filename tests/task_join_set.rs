@@ -2,17 +2,19 @@
 
 mod common;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use common::{
     Counter, Doorbell, Log, Stay, message, on_drop, poll_once, quiet_panic, reporting_loop,
     virtual_loop,
 };
+use futures_core::stream::FusedStream;
 use futures_lite::StreamExt;
 use monoloop::task::{self, JoinSet};
 use monoloop::{EventLoop, time, yield_now};
@@ -286,5 +288,83 @@ fn only_the_last_who_waits_is_woken() {
         time::sleep(SECOND * 2).await;
         assert_eq!((first.get(), second.get()), (0, 1));
         let _: &dyn Future<Output = _> = &set.join_next();
+    });
+}
+
+thread_local! {
+    static SET: RefCell<Option<JoinSet<u8>>> = const { RefCell::new(None) };
+    static JOINED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Polls the set where it is woken, as some executors do.
+struct Inline;
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        let mut set = SET.take().expect("it lies there between polls");
+        let polled = set.poll_join_next(&mut Context::from_waker(&Waker::from(self)));
+        SET.set(Some(set));
+        if let Poll::Ready(Some(outcome)) = polled {
+            JOINED.with_borrow_mut(|joined| joined.push(outcome.unwrap()));
+        }
+    }
+}
+
+#[test]
+fn a_waker_that_polls_at_once_gets_the_outcome() {
+    monoloop::run(async {
+        let mut set = JoinSet::new();
+        set.spawn(async {
+            yield_now().await;
+            1
+        });
+        let waker = Waker::from(Arc::new(Inline));
+        assert!(set.poll_join_next(&mut Context::from_waker(&waker)).is_pending());
+        SET.set(Some(set));
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        assert!(SET.take().unwrap().is_empty());
+        assert_eq!(JOINED.take(), [1]);
+    });
+}
+
+#[test]
+fn outcomes_tell_whose_they_are() {
+    monoloop::run(async {
+        let mut set = JoinSet::new();
+        let (good, bad) = (set.spawn(async { 1 }), set.spawn(async { quiet_panic("bad") }));
+        assert_eq!(set.join_next_with_id().await.unwrap().unwrap(), (good.id(), 1));
+        assert_eq!(set.join_next_with_id().await.unwrap().unwrap_err().id(), bad.id());
+        assert!(set.join_next_with_id().await.is_none());
+    });
+}
+
+#[test]
+fn join_all_goes_on_with_a_panic_and_aborts_the_others() {
+    let log = Log::default();
+    monoloop::run(async {
+        let (guard, log) = (log.on_drop("aborted"), log.clone());
+        let task = monoloop::spawn(async move {
+            let mut set = JoinSet::new();
+            set.spawn(async { quiet_panic("bad") });
+            set.spawn(async move {
+                let _guard = guard;
+                pending().await
+            });
+            let _: Vec<()> = set.join_all().await;
+        });
+        assert_eq!(message(task.await.unwrap_err().into_panic()), "bad");
+        assert_eq!(log.take(), ["aborted"]);
+    });
+}
+
+#[test]
+fn sets_are_made_of_iterators() {
+    monoloop::run(async {
+        let mut set: JoinSet<u32> = (0..3).map(|n| async move { n }).collect();
+        set.extend((3..5).map(|n| async move { n }));
+        assert!(!set.is_terminated());
+        assert_eq!(set.join_all().await, [0, 1, 2, 3, 4]);
     });
 }

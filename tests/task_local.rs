@@ -246,3 +246,27 @@ fn a_deadline_is_for_who_runs_under_it_or_inherits_it() {
         assert_eq!(time::deadline(), None);
     });
 }
+
+#[test]
+fn destructors_of_an_aborted_task_see_nothing_of_the_surroundings_of_who_aborts_it() {
+    task_local!(static USER: u32);
+    let seen = Rc::new(Cell::new(None));
+    monoloop::run(async {
+        let out = seen.clone();
+        let victim = spawn(async move {
+            let _guard = on_drop(move || {
+                let user = USER.try_with(|user| *user).ok();
+                out.set(Some((user, time::deadline())));
+            });
+            pending::<()>().await
+        });
+        yield_now().await;
+        let abort = async {
+            assert!(victim.abort());
+            // And who aborts is as before.
+            assert!(time::deadline().is_some() && USER.try_with(|user| *user) == Ok(7));
+        };
+        USER.scope(7, timeout(Duration::from_secs(1), abort)).await.unwrap();
+    });
+    assert_eq!(seen.get(), Some((None, None)));
+}

@@ -4,8 +4,10 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -533,4 +535,58 @@ fn a_task_can_be_dropped_while_its_thread_unwinds() {
     }));
     assert!(caught.is_err());
     assert_eq!(alive.get(), 0);
+}
+
+/// The child's standard error is a pipe that nobody reads; it begins when that is so.
+#[cfg(unix)]
+#[test]
+fn a_stderr_that_nobody_reads_does_not_end_the_run() {
+    const NAME: &str = "a_stderr_that_nobody_reads_does_not_end_the_run";
+    const CHILD: &str = "MONOLOOP_BROKEN_STDERR";
+    if std::env::var_os(CHILD).is_some() {
+        std::io::stdin().read_to_string(&mut String::new()).unwrap();
+        let event_loop = EventLoop::builder().slow_poll(None).build().unwrap();
+        event_loop.run(async {
+            drop(spawn(async { quiet_panic("oh") }));
+            yield_now().await;
+        });
+        // Nothing is being polled, so what is spawned has no parent.
+        let orphan = event_loop.spawn(pending::<()>()).id();
+        let tasks = event_loop.run(async { task::all() });
+        let orphan = tasks.into_iter().find(|task| task.id() == orphan).unwrap();
+        assert_eq!(orphan.parent(), None);
+        println!("it ended well");
+        return;
+    }
+    if cfg!(miri) {
+        return;
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture", "--test-threads=1"])
+        .env(CHILD, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    drop(child.stdin.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("it ended well"), "{output:?}");
+}
+
+#[test]
+fn a_panic_that_belongs_to_no_task_is_not_laid_at_a_wakers_door() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            quiet_panic("from a closure that never ran");
+        }
+    }
+    let (event_loop, reports) = reporting_loop();
+    let bomb = Bomb;
+    event_loop.handle().call_soon_threadsafe(move || drop(bomb)).unwrap();
+    drop(event_loop);
+    let expected = "outside of tasks, something panicked: from a closure that never ran";
+    assert_eq!(reports.take(), [expected]);
 }

@@ -458,6 +458,27 @@ fn a_panic_in_a_task_is_the_joiners() {
     });
 }
 
+#[test]
+fn a_body_that_panics_before_it_is_a_future_waits_for_clean_ups_too() {
+    let log = Log::default();
+    virtual_loop().run(async {
+        let (cleaned, dropped) = (log.clone(), log.on_drop("child"));
+        let task = spawn(scope(move |s| {
+            s.spawn(async move { drop(dropped) });
+            let _guard = task::defer(async move {
+                time::sleep(Duration::from_secs(1)).await;
+                cleaned.push("cleaned");
+            });
+            if true {
+                quiet_panic("body")
+            }
+            async {}
+        }));
+        assert_eq!(message(task.await.unwrap_err().into_panic()), "body");
+        assert_eq!(log.take(), ["child", "cleaned"]);
+    });
+}
+
 /// The body's place is not given to a child, though the body was woken in its last poll.
 #[test]
 fn a_body_that_is_woken_at_its_end_leaves_its_place_to_nobody() {

@@ -4,15 +4,16 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
+use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
-use std::task::{Poll, Waker};
+use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{Doorbell, Log, Stay, many, own_waker, settle};
-use monoloop::{EventLoop, spawn, time, yield_now};
+use common::{Doorbell, Log, Stay, many, own_waker, poll_once, settle};
+use monoloop::{AbortHandle, EventLoop, spawn, time, yield_now};
 
 /// Uses a waker in every way there is.
 fn exercise(waker: &Waker) {
@@ -533,4 +534,34 @@ fn a_sleeping_loop_is_woken_by_a_thread() {
         time::timeout(Duration::from_secs(60), woken).await.expect("a wake");
         helper.join().unwrap();
     });
+}
+
+thread_local! {
+    static VICTIM: RefCell<Option<AbortHandle>> = const { RefCell::new(None) };
+}
+
+/// Its wakers' clone is foreign code that ends a task; they wake nobody.
+static ABORTING: RawWakerVTable = RawWakerVTable::new(
+    |_| {
+        if let Some(victim) = VICTIM.take() {
+            victim.abort();
+        }
+        RawWaker::new(ptr::null(), &ABORTING)
+    },
+    |_| {},
+    |_| {},
+    |_| {},
+);
+
+#[test]
+fn a_join_that_ends_its_own_task_by_a_clone_of_the_waker_is_ready() {
+    let event_loop = EventLoop::new().unwrap();
+    let mut handle = event_loop.spawn(pending::<()>());
+    VICTIM.set(Some(handle.abort_handle()));
+    // SAFETY: the functions ask nothing of the data, and may be called on any thread.
+    let waker = unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &ABORTING)) };
+    let Poll::Ready(outcome) = poll_once(&mut handle, &waker) else {
+        panic!("nobody would wake it");
+    };
+    assert!(outcome.unwrap_err().is_cancelled());
 }

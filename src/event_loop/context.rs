@@ -54,6 +54,25 @@ impl Drop for Entered {
     }
 }
 
+/// While it lives, no loop is current, though one runs.
+#[derive(Debug)]
+pub(super) struct Nowhere {
+    outer: *const Core,
+}
+
+impl Nowhere {
+    pub(super) fn new() -> Self {
+        Self { outer: CURRENT.with(|current| current.replace(ptr::null())) }
+    }
+}
+
+impl Drop for Nowhere {
+    fn drop(&mut self) {
+        // Its `Entered` sits below us on the stack.
+        CURRENT.with(|current| current.set(self.outer));
+    }
+}
+
 /// Runs `f` with this thread's current loop, if there is one.
 #[inline]
 #[allow(unsafe_code)]

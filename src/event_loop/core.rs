@@ -21,6 +21,7 @@ use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Reporter};
 use crate::net::Lookups;
 use crate::reactor::{Reactor, SourceKey, Wait};
+use crate::task;
 use crate::timer::{Key as TimerKey, Wheel};
 
 /// How long, in real time, a virtual clock waits for I/O that somebody waits for, before it jumps.
@@ -82,7 +83,7 @@ impl Core {
         let reactor = Reactor::new()?;
         let panics = Rc::new(Cell::new(0));
         let reporter = reporter(config.on_error, Rc::clone(&panics));
-        let executor = Executor::new(reactor.unparker(), reporter);
+        let executor = Executor::new(reactor.unparker(), reporter, task::outside);
         executor.set_now(clock.read());
         let remote = Arc::new(Remote::new(executor.loop_id()));
         let control = executor.spawn_control(serve_remote(Arc::clone(&remote)));
@@ -292,7 +293,9 @@ impl Core {
             Some(Duration::ZERO) => None,
             _ => self.timers.borrow().exact_next_deadline(),
         };
-        let Some(deadline) = deadline.filter(|_| !self.remote.is_work_outstanding()) else {
+        // The end is bounded: it waits for nobody's guard.
+        let is_held = !self.ending.has_begun() && self.remote.is_work_outstanding();
+        let Some(deadline) = deadline.filter(|_| !is_held) else {
             return self.park(limit.map_or(Wait::Forever, Wait::at_most));
         };
         let awaited = self.reactor.is_awaited();
@@ -453,7 +456,7 @@ impl Core {
     /// Runs foreign code on the loop's own behalf; a panic is reported.
     pub(super) fn guard(&self, foreign: impl FnOnce()) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(foreign)) {
-            self.executor.shared().report(Incident::Waker(payload));
+            self.executor.shared().report(Incident::Stray(payload));
         }
     }
 

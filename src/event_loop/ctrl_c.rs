@@ -2,7 +2,8 @@
 //!
 //! The first ctrl-c interrupts the run of every such loop: each has a task of its own that [listens](crate::signal). The
 //! second shall end the process though the loops are stuck, so the signal's handler itself does that: it is *armed* while
-//! there is such a loop. The end of an interrupted run arms it anew, so that the next run can be interrupted again.
+//! there is such a loop. The run after an interrupted one arms it anew, so that it can be interrupted too; while the loop
+//! ends instead, a further ctrl-c still ends the process.
 
 use std::io;
 use std::process;

@@ -20,6 +20,10 @@ pub(crate) struct Ending {
     root: RefCell<Option<CancelToken>>,
     /// Cancelled by an interrupt, for who watches over the main future.
     interrupted: RefCell<CancelToken>,
+    /// The run that was to be interrupted is over.
+    is_met: Cell<bool>,
+    /// The loop is being shut down.
+    has_begun: Cell<bool>,
     /// Clean-ups that were adopted and are not through.
     cleanups: Rc<Cell<usize>>,
     /// Late in the end, none is adopted.
@@ -33,6 +37,8 @@ impl Ending {
         Self {
             root: RefCell::default(),
             interrupted: RefCell::default(),
+            is_met: Cell::new(false),
+            has_begun: Cell::new(false),
             cleanups: Rc::default(),
             is_adopting: Cell::new(true),
             refused: Cell::new(0),
@@ -59,9 +65,26 @@ impl Ending {
         self.interrupted().cancel();
     }
 
-    /// A request to end is for the run under way; with the guard's drop it is met.
+    /// A request to end is for the run under way; with the guard's drop it is met. Until the next run begins the token stays
+    /// cancelled, so that what listens to it is asked, and has its grace, when the loop ends instead.
     pub(super) fn for_this_run(&self) -> ForThisRun<'_> {
+        if self.is_met.take() {
+            self.interrupted.take();
+            // Also for the tasks of earlier runs: the end of the loop has a grace period if anybody ever asked.
+            let was_asked_for = self.root.take().is_some();
+            self.root.replace(was_asked_for.then(CancelToken::new));
+            ctrl_c::arm_anew();
+        }
         ForThisRun { ending: self }
+    }
+
+    /// The end of the loop begins.
+    pub(super) fn begin(&self) {
+        self.has_begun.set(true);
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun.get()
     }
 
     pub(super) fn cleanups(&self) -> usize {
@@ -85,11 +108,7 @@ pub(super) struct ForThisRun<'a> {
 
 impl Drop for ForThisRun<'_> {
     fn drop(&mut self) {
-        if self.ending.interrupted().is_cancelled() {
-            self.ending.interrupted.take();
-            self.ending.root.take();
-            ctrl_c::arm_anew();
-        }
+        self.ending.is_met.set(self.ending.interrupted().is_cancelled());
     }
 }
 
@@ -122,7 +141,10 @@ impl CancelToken {
     /// that [was asked for](super::Builder::on_ctrl_c) or by [`Handle::interrupt`](super::Handle::interrupt), and at the
     /// end of the loop: then tasks have a [grace period](super::Builder::grace) before they are dropped.
     ///
-    /// After an interrupted run the loop has a new one.
+    /// The run after an interrupted one has a new token.
+    ///
+    /// Whoever asked for the token asked for the grace period: the end of the loop waits that long for a task that does
+    /// not listen, though not for callbacks.
     ///
     /// # Panics
     ///

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +34,11 @@ pub enum ErrorReport {
     },
     /// A waker of another library's panicked when it was woken.
     WakerPanic {
+        /// What it panicked with.
+        payload: Box<dyn std::any::Any + Send>,
+    },
+    /// Something panicked that belongs to no task: a destructor, say, or a closure handed over by another thread.
+    StrayPanic {
         /// What it panicked with.
         payload: Box<dyn std::any::Any + Send>,
     },
@@ -84,6 +89,7 @@ impl ErrorReport {
     fn of(incident: Incident) -> Self {
         match incident {
             Incident::Waker(payload) => Self::WakerPanic { payload },
+            Incident::Stray(payload) => Self::StrayPanic { payload },
             Incident::Failure(task, error) => Self::TaskFailed { task: info(&task), error },
             Incident::SlowPoll(task, took) => Self::SlowPoll { task: info(&task), took },
             Incident::Overrun(task) => Self::ShutdownOverrun { task: info(&task) },
@@ -108,7 +114,8 @@ impl ErrorReport {
         match self {
             Self::TaskPanic { payload, .. }
             | Self::CallbackPanic { payload, .. }
-            | Self::WakerPanic { payload } => panic_message(&**payload).into(),
+            | Self::WakerPanic { payload }
+            | Self::StrayPanic { payload } => panic_message(&**payload).into(),
             Self::TaskFailed { error, .. } => error.to_string().into(),
             Self::ShutdownOverrun { .. } => "its clean-up overran the shutdown limit".into(),
             Self::BlockingStuck { .. } => "it still runs, after the shutdown limit".into(),
@@ -125,7 +132,10 @@ impl ErrorReport {
             | Self::ShutdownOverrun { task }
             | Self::BlockingStuck { task }
             | Self::SlowPoll { task, .. } => Some(task),
-            Self::CallbackPanic { .. } | Self::WakerPanic { .. } | Self::WriteLost { .. } => None,
+            Self::CallbackPanic { .. }
+            | Self::WakerPanic { .. }
+            | Self::StrayPanic { .. }
+            | Self::WriteLost { .. } => None,
         }
     }
 }
@@ -139,6 +149,7 @@ impl fmt::Display for ErrorReport {
                 write!(f, "callback (from {location}) panicked: {message}")
             }
             Self::WakerPanic { .. } => write!(f, "a foreign waker panicked: {message}"),
+            Self::StrayPanic { .. } => write!(f, "outside of tasks, something panicked: {message}"),
             Self::TaskFailed { task, .. } => write!(f, "{task} failed: {message}"),
             Self::ShutdownOverrun { task } => {
                 write!(f, "{task} was dropped: {message}")
@@ -160,8 +171,15 @@ impl fmt::Debug for ErrorReport {
     }
 }
 
-/// Tells the hook, or stderr if there is none. A hook that panics is told of on stderr.
+/// Tells the hook, or stderr if there is none. A hook that panics is told of on stderr. Does not panic itself: what
+/// calls it is in the midst of ending a task.
 pub(super) fn report_incident(hook: Option<&ErrorHook>, incident: Incident) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(hook, incident))) {
+        discard(panic);
+    }
+}
+
+fn tell(hook: Option<&ErrorHook>, incident: Incident) {
     let report = ErrorReport::of(incident);
     match hook {
         None => print(&report),
@@ -179,12 +197,17 @@ pub(super) fn report_incident(hook: Option<&ErrorHook>, incident: Incident) {
 /// Prints one line. A user's `Display`, which may panic, is at work in it.
 fn print(report: &dyn fmt::Display) {
     match catch_unwind(AssertUnwindSafe(|| report.to_string())) {
-        Ok(text) => eprintln!("monoloop: {}", text.replace('\n', " | ")),
+        Ok(text) => print_line(&text.replace('\n', " | ")),
         Err(panic) => {
-            eprintln!("monoloop: an error cannot be shown: {}", panic_message(&*panic));
+            print_line(&format!("an error cannot be shown: {}", panic_message(&*panic)));
             discard(panic);
         }
     }
+}
+
+/// Unlike `eprintln!`, which panics where nobody reads stderr any more.
+fn print_line(line: &str) {
+    let _unread = writeln!(io::stderr(), "monoloop: {line}");
 }
 
 fn info(task: &TaskRef) -> TaskInfo {
@@ -205,7 +228,7 @@ pub(crate) fn report_panic(payload: Payload) {
     let task = context::try_with(|core| core.executor.current()).flatten();
     report(match task {
         Some(task) => Incident::Task(TaskPanic { task, payload }),
-        None => Incident::Waker(payload),
+        None => Incident::Stray(payload),
     });
 }
 

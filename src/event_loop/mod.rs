@@ -25,7 +25,8 @@
 //! A program with a loop of its own (a GUI, another runtime) drives ours with [`EventLoop::turn`]: it waits
 //! until the loop's descriptor ([`AsFd`](std::os::fd::AsFd)) is readable or
 //! [`next_deadline`](EventLoop::next_deadline) has come, then calls `turn` with a limit of zero for as
-//! long as that gives true.
+//! long as that gives true. What the host itself does on the loop's thread between turns (it spawns, aborts, sets an event
+//! or wakes a task in any other way) does not make the descriptor readable: it calls `turn` after that too.
 
 mod builder;
 mod callback;
@@ -174,6 +175,7 @@ impl EventLoop {
     pub fn run_forever(&self) {
         let _entered = Entered::new(&self.core, "EventLoop::run_forever", Location::caller());
         self.core.executor.restore_stash();
+        let _request = self.core.ending.for_this_run();
         check(self.core.turn_until_stopped());
     }
 
@@ -206,7 +208,8 @@ impl EventLoop {
     /// Makes one turn, for a host that has a loop of its own: waits for at most `limit` if nothing is
     /// ready (`None`: for as long as it takes). Gives whether more is ready: call it again at once.
     ///
-    /// If it gives false, something from another thread, or I/O, makes the loop's descriptor readable.
+    /// If it gives false, something from another thread, or I/O, makes the loop's descriptor readable. Whoever wakes a
+    /// task on the loop's own thread calls this again.
     ///
     /// Under a virtual clock a turn that finds nothing ready jumps to the next deadline, or by `limit` if that
     /// is less; with no deadline to jump to, it waits in real time.
@@ -291,10 +294,12 @@ impl EventLoop {
     }
 
     /// Ends the loop, within the limit it was built with ([`Builder::shutdown_limit`]), and says what was left.
-    /// Dropping the loop does the same, without a report.
+    /// Dropping the loop does the same, without a report; but inside another loop's run it drops the tasks and no more:
+    /// what their drops spawn panics there, and what they deferred is dropped unpolled.
     ///
-    /// 1. If somebody asked for the loop's token ([`CancelToken::root`](crate::task::CancelToken::root)), it is cancelled,
-    ///    and the tasks run on until all are over or the [grace period](Builder::grace) is.
+    /// 1. If somebody asked for the loop's token ([`CancelToken::root`](crate::task::CancelToken::root)), it is cancelled
+    ///    (unless an interrupt did that), and the tasks run on until all are over or the [grace period](Builder::grace) is.
+    ///    Callbacks that are due run too, but are not waited for; nor are [work guards](Handle::work_guard) heeded.
     /// 2. The tasks that are still alive are dropped, in spawn order, and what their drops spawn, in at most 16 rounds;
     ///    what is spawned after that is refused: dropped at once. From now on all calls of a [`Handle`] fail.
     /// 3. The loop runs until the clean-ups that were [`defer`](crate::task::defer())red are through, or the limit is up.
@@ -337,15 +342,13 @@ impl Drop for EventLoop {
         if self.core.remote.is_closed() {
             return;
         }
-        // A loop that is dropped inside another's run cannot be current: its tasks are dropped when the
-        // executor goes, where what they spawn panics inside their drop, which is caught and reported.
         if context::try_with(|_| ()).is_none() {
             let _entered = Entered::new(&self.core, "EventLoop::drop", Location::caller());
             shutdown::end(&self.core, self.core.shutdown_limit);
         } else {
-            self.core.remote.close(&self.core);
-            self.core.offload.close(self.core.shutdown_limit);
-            self.core.remote.tell_last(&self.core);
+            // Inside another's run it cannot be current, and its tasks' drops shall not spawn on that other one.
+            let _nowhere = context::Nowhere::new();
+            shutdown::end_abruptly(&self.core);
         }
     }
 }

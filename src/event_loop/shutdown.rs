@@ -4,11 +4,12 @@
 //! clean-ups by a timer on the loop's clock, so that they take no time under a virtual one; drops that spawn by a number
 //! of rounds, and by the limit in real time.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::clock::saturating_nanos;
 use super::core::Core;
 use super::ending::SHUTTING_DOWN;
 use crate::blocking::Left;
@@ -71,6 +72,7 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
     let panics = core.panics();
     let mut report = ShutdownReport::default();
 
+    core.ending.begin();
     ask(core, left().min(core.grace));
     core.remote.close(core);
     let is_overdue = || begin.elapsed() > limit;
@@ -94,33 +96,77 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
     report
 }
 
+/// Drops all tasks of a loop that is not current, and refuses calls from other threads.
+pub(super) fn end_abruptly(core: &Core) {
+    core.remote.close(core);
+    core.ending.stop_adopting();
+    core.executor.end_all(|_| true, || false, |_| {});
+    core.offload.close(core.shutdown_limit);
+    core.remote.tell_last(core);
+}
+
 fn refused(core: &Core, ended: &[Ended]) -> usize {
     ended.iter().map(|ended| ended.refused).sum::<usize>() + core.ending.refused()
 }
 
-/// Asks the tasks to end by themselves, if they listen.
+/// Asks the tasks to end by themselves, if they listen. An interrupt may have asked them before.
 fn ask(core: &Core, grace: Duration) {
     let Some(token) = core.ending.asked_root() else { return };
     core.guard(|| {
         token.cancel_with(SHUTTING_DOWN);
     });
-    turn_until(core, grace, || core.executor.tasks().is_empty());
+    let living = Living::new(core);
+    turn_until(core, grace, || living.are_over());
 }
 
-/// Turns the loop until `is_done`, or the limit is up by the loop's clock.
+/// The tasks to wait for. Looked at in every turn, so not all of them each time: from the last one on, those that are
+/// over are forgotten, and a new list is made when none is left.
+struct Living<'a> {
+    core: &'a Core,
+    tasks: RefCell<Vec<TaskRef>>,
+}
+
+impl<'a> Living<'a> {
+    fn new(core: &'a Core) -> Self {
+        Self { core, tasks: RefCell::default() }
+    }
+
+    fn are_over(&self) -> bool {
+        self.forget_over();
+        if self.tasks.borrow().is_empty() {
+            let mut tasks = self.core.executor.tasks();
+            tasks.retain(|task| task.kind() == Kind::Task);
+            self.tasks.replace(tasks);
+            self.forget_over();
+        }
+        self.tasks.borrow().is_empty()
+    }
+
+    fn forget_over(&self) {
+        let mut tasks = self.tasks.borrow_mut();
+        while tasks.last().is_some_and(TaskRef::is_over) {
+            tasks.pop();
+        }
+    }
+}
+
+/// Turns the loop until `is_done`, or the limit is up by the loop's clock. The alarm is there to end a wait; the deadline
+/// is looked at besides, since an alarm waits for its turn behind all that is ready.
 fn turn_until(core: &Core, limit: Duration, is_done: impl Fn() -> bool) {
     if is_done() || limit.is_zero() {
         return;
     }
-    let is_up = Rc::new(Cell::new(false));
-    let flag = Rc::clone(&is_up);
+    let deadline = core.read_clock().saturating_add(saturating_nanos(limit));
+    let has_rung = Rc::new(Cell::new(false));
+    let flag = Rc::clone(&has_rung);
     let sleep = Sleep::after(core, limit);
     let alarm = core.executor.spawn_internal(async move {
         sleep.await;
         flag.set(true);
     });
+    let is_up = || has_rung.get() || core.executor.now() > deadline;
     // A loop that cannot wait any more ends without.
-    let _waited = core.turn_until_seen(|| is_done() || is_up.get());
+    let _waited = core.turn_until_seen(|| is_done() || is_up());
     alarm.abort();
 }
 
@@ -141,5 +187,34 @@ impl ShutdownReport {
         } else {
             self.dropped.push(info);
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::future::pending;
+
+    use super::Living;
+    use crate::EventLoop;
+
+    #[test]
+    fn who_lives_is_listed_anew_only_when_all_on_the_list_are_over() {
+        let event_loop = EventLoop::new().unwrap();
+        let mut handles: Vec<_> = (0..3).map(|_| event_loop.spawn(pending::<()>())).collect();
+        let living = Living::new(&event_loop.core);
+        let look = || {
+            let is_over = living.are_over();
+            (is_over, living.tasks.borrow().len())
+        };
+        assert_eq!(look(), (false, 3));
+        handles.push(event_loop.spawn(pending()));
+        handles[0].abort();
+        assert_eq!(look(), (false, 3), "the last one lives: nothing else is looked at");
+        handles[2].abort();
+        assert_eq!(look(), (false, 2));
+        handles[1].abort();
+        assert_eq!(look(), (false, 1), "the late one");
+        handles[3].abort();
+        assert_eq!(look(), (true, 0));
     }
 }

@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use futures_core::FusedFuture;
+
 use super::info::TaskId;
 use super::task::{Outcome, Payload, RawJoin, Seed, State, TaskRef};
 
@@ -146,6 +148,13 @@ impl<T> Future for JoinHandle<T> {
     }
 }
 
+/// Terminated once it gave its outcome.
+impl<T> FusedFuture for JoinHandle<T> {
+    fn is_terminated(&self) -> bool {
+        self.join.task().state() == State::Taken
+    }
+}
+
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")
@@ -191,6 +200,12 @@ impl AbortHandle {
     /// Returns the task's id.
     pub fn id(&self) -> TaskId {
         TaskId::of(&self.task)
+    }
+
+    /// Returns the task's name, if it was given one.
+    #[doc(alias = "get_name")]
+    pub fn name(&self) -> Option<std::rc::Rc<str>> {
+        self.task.name()
     }
 }
 
@@ -336,3 +351,9 @@ impl fmt::Debug for JoinError {
 }
 
 impl std::error::Error for JoinError {}
+
+impl From<JoinError> for std::io::Error {
+    fn from(error: JoinError) -> Self {
+        Self::other(error)
+    }
+}

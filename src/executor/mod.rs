@@ -47,6 +47,8 @@ pub(crate) enum Incident {
     Task(TaskPanic),
     /// A waker that is not ours.
     Waker(Payload),
+    /// What belongs to no task: a destructor, or a closure of another thread's.
+    Stray(Payload),
     /// A task gave an error that nobody receives.
     Failure(TaskRef, Box<dyn Error>),
     /// A poll took so long.
@@ -73,18 +75,24 @@ pub(crate) struct Lost {
 impl Incident {
     /// Whether foreign code panicked.
     pub(crate) fn is_panic(&self) -> bool {
-        matches!(self, Self::Task(_) | Self::Waker(_) | Self::Job(..))
+        matches!(self, Self::Task(_) | Self::Waker(_) | Self::Stray(_) | Self::Job(..))
     }
 }
 
 /// Who is told of incidents. It must not panic.
 pub(crate) type Reporter = dyn Fn(Incident);
 
+/// Runs a closure in none of the surroundings (task-local values and the like) that whoever runs is in. The executor
+/// knows no more of them.
+pub(crate) type Outside = fn(&mut dyn FnMut());
+
 /// The part of an executor that tasks reach by themselves, through their slot.
 pub(crate) struct Shared {
     /// The task whose future is being polled or dropped.
     current: Cell<Option<NonNull<Header>>>,
     reporter: Rc<Reporter>,
+    /// Where destructors of tasks run that somebody else ends.
+    outside: Outside,
     /// How many aborts are on the stack.
     nested_aborts: Cell<u32>,
     /// How many drops of refused futures are on the stack.
@@ -118,6 +126,20 @@ impl Shared {
     }
 }
 
+/// While it lives, tasks are polled. Its drop resets the current task, which may be gone then: also where a panic
+/// comes through, of which none should.
+struct Polling<'a> {
+    shared: &'a Shared,
+    before: Option<NonNull<Header>>,
+}
+
+impl Drop for Polling<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.shared.current.set(self.before);
+    }
+}
+
 /// Spawns, polls and ends the tasks of one loop.
 pub(crate) struct Executor {
     shared: Rc<Shared>,
@@ -139,10 +161,11 @@ impl Executor {
     /// So many rounds more are gone through while refusing.
     const MAX_LAST_ROUNDS: usize = 4;
 
-    pub(crate) fn new(unparker: Arc<dyn Unpark>, reporter: Rc<Reporter>) -> Self {
+    pub(crate) fn new(unparker: Arc<dyn Unpark>, reporter: Rc<Reporter>, outside: Outside) -> Self {
         let shared = Rc::new(Shared {
             current: Cell::new(None),
             reporter,
+            outside,
             nested_aborts: Cell::new(0),
             nested_refusals: Cell::new(0),
             deferred_aborts: RefCell::new(Vec::new()),
@@ -300,11 +323,10 @@ impl Executor {
         let tenant = task.clone().into_tenant();
         let slot = self.resident.lease(tenant);
         task.header().settle(slot);
-        let before = self.shared.current.get();
+        // The task below us on the stack is being polled, and so alive.
+        let _polling = Polling { shared: &self.shared, before: self.shared.current.get() };
         // SAFETY: it is the slot's tenant since just now, and not over.
         unsafe { TaskRef::poll(tenant, slot, &self.shared) };
-        // The task below us on the stack is being polled, and so alive.
-        self.shared.current.set(before);
     }
 
     /// Gives a task a slot and its first turn.
@@ -379,6 +401,7 @@ impl Executor {
     #[inline(always)]
     pub(crate) fn poll_ready(&self, limit: usize, is_done: impl Fn() -> bool) -> usize {
         let shared = &*self.shared;
+        let _polling = Polling { shared, before: None };
         let mut polled = 0;
         while polled < limit {
             let Some(popped) = self.resident.pop() else { break };
@@ -392,7 +415,6 @@ impl Executor {
                 }
             }
         }
-        shared.current.set(None);
         polled
     }
 
@@ -404,6 +426,7 @@ impl Executor {
         threshold: Duration,
         is_done: impl Fn() -> bool,
     ) -> usize {
+        let _polling = Polling { shared: &self.shared, before: None };
         let mut polled = 0;
         let mut begin = Instant::now();
         while polled < limit {
@@ -429,7 +452,6 @@ impl Executor {
                 }
             }
         }
-        self.shared.current.set(None);
         polled
     }
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures_core::Stream;
+use futures_core::{FusedStream, Stream};
 
 use super::set::FutureSet;
 
@@ -88,14 +88,19 @@ impl<F: Future> AsCompleted<F> {
         });
     }
 
-    /// How many futures are not over.
+    /// How many outputs there will be: one of each future that is not over, and those that a [`wait`](super::wait) came
+    /// across and did not give out.
     pub fn len(&self) -> usize {
-        self.futures.pending()
+        self.futures.pending() + self.arrived.len()
     }
 
-    /// Whether all futures are over.
+    /// Whether all outputs were given out.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    pub(super) fn are_all_over(&self) -> bool {
+        self.futures.pending() == 0
     }
 
     /// The indices of the futures that are not over.
@@ -112,8 +117,13 @@ impl<F: Future> Stream for AsCompleted<F> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let count = self.len() + self.arrived.len();
-        (count, Some(count))
+        (self.len(), Some(self.len()))
+    }
+}
+
+impl<F: Future> FusedStream for AsCompleted<F> {
+    fn is_terminated(&self) -> bool {
+        self.is_empty()
     }
 }
 

@@ -15,7 +15,8 @@ use super::set::FutureSet;
 /// Runs futures side by side and gives every outcome, in the order of the arguments.
 ///
 /// Takes an iterator or a `Vec` of futures, and gives a `Vec`; an array, and gives an array; a tuple of up to twelve
-/// different futures, and gives a tuple. Arrays and tuples are not boxed. Nothing is polled before the result is. With
+/// different futures, and gives a tuple. Arrays and tuples are not boxed. It is lazy, unlike asyncio's, which makes tasks:
+/// nothing is polled before the result is. With
 /// [`limit`](Gather::limit), an iterator is run through with so many at a time.
 ///
 /// An output that is an `Err` is an outcome like any other; for "all or the first error" use [`try_gather`]. A wake
@@ -52,7 +53,9 @@ pub fn gather<G: IntoGather<Kind>, Kind>(futures: G) -> G::Gather {
 ///
 /// # Errors
 ///
-/// The first error, by time. The futures that were not over are dropped before it is returned.
+/// The first error, by time. The futures that were not over are dropped before it is returned. Among them may be
+/// `JoinHandle`s: dropping those detaches their tasks, which run on. Give it
+/// [`abort_on_drop`](crate::JoinHandle::abort_on_drop) handles to have the tasks end.
 ///
 /// # Cancel safety
 ///

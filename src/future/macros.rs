@@ -70,7 +70,7 @@ macro_rules! try_join {
 /// * Futures are polled from a random one on, so that none is favoured; with `biased;`, in the order written.
 /// * A branch whose *pattern* does not match its output is out, and the others go on.
 /// * A branch whose *condition* is false is out from the beginning. The conditions are evaluated first, and the
-///   future's expression of a branch with a condition only if that holds.
+///   future's expression of a branch with a condition only if that holds. `?` and the like work in expressions too.
 /// * If all branches are out, `else` runs; without one, `select!` panics.
 /// * Handlers run after the futures were dropped, in the surrounding function: `return`, `?`, `break`, `continue`
 ///   and `.await` work in them, and what the futures borrowed is free. They all have one type.
@@ -213,8 +213,9 @@ macro_rules! __select {
         // The futures are gone at the end of this block.
         let chosen: usize = {
             let mut enabled = [$($crate::__select!(@condition $condition)),+];
-            $(let mut $future =
-                $crate::future::select::pin!($crate::__select!(@future $condition ($expression)));)+
+            $(let mut $future = $crate::future::select::pin!(
+                $crate::__select!(@future $condition ($expression) (enabled[$index]))
+            );)+
             $crate::future::select::poll_fn(|cx| {
                 $crate::future::select::poll_branches($biased, &mut enabled, |index| match index {
                     $($index => match ::core::future::Future::poll($future.as_mut(), cx) {
@@ -254,6 +255,14 @@ macro_rules! __select {
     (@condition ()) => { true };
     (@condition ($condition:expr)) => { $condition };
 
-    (@future () ($future:expr)) => { $crate::future::select::IntoFuture::into_future($future) };
-    (@future ($condition:expr) ($future:expr)) => { async { $future.await } };
+    (@future () ($future:expr) $is_enabled:tt) => {
+        $crate::future::select::IntoFuture::into_future($future)
+    };
+    (@future ($condition:expr) ($future:expr) ($is_enabled:expr)) => {
+        $crate::future::select::Maybe::new(if $is_enabled {
+            ::core::option::Option::Some($crate::future::select::IntoFuture::into_future($future))
+        } else {
+            ::core::option::Option::None
+        })
+    };
 }

@@ -172,3 +172,9 @@ impl fmt::Display for BrokenPromise {
 }
 
 impl Error for BrokenPromise {}
+
+impl From<BrokenPromise> for std::io::Error {
+    fn from(error: BrokenPromise) -> Self {
+        Self::new(std::io::ErrorKind::BrokenPipe, error)
+    }
+}

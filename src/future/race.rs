@@ -10,6 +10,9 @@ use super::set::FutureSet;
 
 /// Runs futures side by side and gives the output of the first that is over; the others are dropped.
 ///
+/// A `JoinHandle` that loses detaches its task, which runs on; an
+/// [`abort_on_drop`](crate::JoinHandle::abort_on_drop) handle ends it.
+///
 /// Of several that are ready, the one that became so first wins, and at the first poll the first in order.
 ///
 /// # Cancel safety

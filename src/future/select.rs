@@ -1,10 +1,15 @@
 //! What [`select!`](crate::select) expands to uses this. Not for others.
 
 use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Context;
 
 pub use std::future::{IntoFuture, poll_fn};
 pub use std::pin::pin;
 pub use std::task::Poll;
+
+use pin_project_lite::pin_project;
 
 thread_local! {
     static SEED: Cell<u32> = const { Cell::new(0x9E37_79B9) };
@@ -23,6 +28,32 @@ fn start(count: usize) -> usize {
         next
     });
     ((u64::from(next) * count as u64) >> 32) as usize
+}
+
+pin_project! {
+    /// The future of a branch that has a condition.
+    #[derive(Debug)]
+    pub struct Maybe<F> {
+        #[pin]
+        future: Option<F>,
+    }
+}
+
+impl<F> Maybe<F> {
+    /// `None`: the condition is false.
+    pub fn new(future: Option<F>) -> Self {
+        Self { future }
+    }
+}
+
+impl<F: Future> Future for Maybe<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // Who is not there is not polled.
+        self.project().future.as_pin_mut().map_or(Poll::Pending, |future| future.poll(cx))
+    }
 }
 
 /// What polling one branch came to.

@@ -17,7 +17,8 @@ use crate::sync::wait_list::Wakes;
 /// Lets several wait for one future: each clone gives a clone of its output.
 ///
 /// When the future is woken, all clones that wait are, and the first that is polled polls it: so none depends on another
-/// to go on. The future is dropped when it is over, or with the last clone. Later clones get the output at once.
+/// to go on. It sees the task-local values and the deadline of whichever clone polls it, now of one, now of another: for
+/// its own, wrap it in [`inherit`](crate::task::inherit). The future is dropped when it is over, or with the last clone. Later clones get the output at once.
 ///
 /// # Cancel safety
 ///

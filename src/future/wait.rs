@@ -15,7 +15,9 @@ pub struct Until<T> {
 }
 
 enum Goal<T> {
-    One(fn(&T) -> bool),
+    Any,
+    /// One of which this is true.
+    Such(fn(&T) -> bool),
     All,
 }
 
@@ -26,7 +28,7 @@ enum Goal<T> {
 impl<T> Until<T> {
     /// At least one future is over.
     #[doc(alias = "FIRST_COMPLETED")]
-    pub const First: Self = Self { goal: Goal::One(|_| true) };
+    pub const First: Self = Self { goal: Goal::Any };
 
     /// All futures are over.
     #[doc(alias = "ALL_COMPLETED")]
@@ -37,7 +39,7 @@ impl<T> Until<T> {
 impl<T, E> Until<Result<T, E>> {
     /// At least one future gave an error, or all are over. A task that was aborted is an error.
     #[doc(alias = "FIRST_EXCEPTION")]
-    pub const FirstError: Self = Self { goal: Goal::One(|result| result.is_err()) };
+    pub const FirstError: Self = Self { goal: Goal::Such(|result| result.is_err()) };
 }
 
 impl<T> Clone for Until<T> {
@@ -59,7 +61,8 @@ impl<T> Copy for Goal<T> {}
 impl<T> fmt::Debug for Until<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.goal {
-            Goal::One(_) => "Until::First",
+            Goal::Any => "Until::First",
+            Goal::Such(_) => "Until::FirstError",
             Goal::All => "Until::All",
         })
     }
@@ -141,12 +144,17 @@ impl<F: Future> Future for Wait<'_, F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         this.set.poll_arrivals(cx);
-        if let Goal::One(is_it) = this.until.goal {
-            this.is_reached |= this.set.arrived.iter().skip(this.judged).any(|(_, out)| is_it(out));
-            this.judged = this.set.arrived.len();
+        match this.until.goal {
+            Goal::Any => this.is_reached |= !this.set.arrived.is_empty(),
+            Goal::Such(is_it) => {
+                let mut unjudged = this.set.arrived.iter().skip(this.judged);
+                this.is_reached |= unjudged.any(|(_, output)| is_it(output));
+                this.judged = this.set.arrived.len();
+            }
+            Goal::All => {}
         }
         let is_over = this.is_reached
-            || this.set.is_empty()
+            || this.set.are_all_over()
             || this.deadline.as_mut().is_some_and(|d| Pin::new(d).poll(cx).is_ready());
         if is_over { Poll::Ready(this.set.arrived.drain(..).collect()) } else { Poll::Pending }
     }

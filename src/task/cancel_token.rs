@@ -316,7 +316,6 @@ impl fmt::Debug for Cancelled {
 
 pin_project! {
     /// The future of [`CancelToken::run_until_cancelled`].
-    #[derive(Debug)]
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct RunUntilCancelled<F> {
         #[pin]
@@ -334,6 +333,14 @@ impl<F: Future> Future for RunUntilCancelled<F> {
             return Poll::Ready(Some(output));
         }
         Pin::new(this.cancelled).poll(cx).map(|()| None)
+    }
+}
+
+impl<F> fmt::Debug for RunUntilCancelled<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunUntilCancelled")
+            .field("token", &self.cancelled.token)
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,7 @@
 //! surrounding group or scope does not return before it is through.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -43,7 +43,7 @@ use crate::executor;
 /// * [`EventLoop::run`](crate::EventLoop::run) does not wait: clean-ups go on in the next run, or at the loop's end.
 /// * The clean-up owns what it uses: it is `'static`, and runs after what the scope borrowed may be gone.
 ///
-/// A panic of a clean-up goes to the error hook.
+/// A panic of a clean-up goes to the error hook; of one that is [run](Deferred::run) in place, to who awaits it.
 ///
 /// # Cancel safety
 ///
@@ -103,10 +103,7 @@ impl<F: Future<Output = ()> + 'static> Deferred<F> {
     /// If this is dropped half-way, the rest of the clean-up is adopted, as if the guard had been dropped.
     pub async fn run(self) {
         let mut running = self.boxed();
-        if let Some(cleanup) = &mut running.cleanup {
-            cleanup.await;
-        }
-        running.cleanup = None;
+        poll_fn(|cx| running.poll_here(cx)).await;
     }
 
     fn take(&mut self) -> F {
@@ -234,9 +231,7 @@ where
             *this.running = this.guard.take().map(Deferred::boxed);
         }
         if let Some(running) = this.running {
-            let cleanup = running.cleanup.as_mut().expect("it is run nowhere else");
-            ready!(cleanup.as_mut().poll(cx));
-            running.cleanup = None;
+            ready!(running.poll_here(cx));
         }
         *this.running = None;
         Poll::Ready(this.output.take().expect("a `Finally` was polled after it was ready"))
@@ -251,6 +246,18 @@ impl<F: Future<Output = ()> + 'static> Deferred<F> {
             household: self.household.take(),
             location: self.location,
         }
+    }
+}
+
+impl<F: Future<Output = ()> + 'static> Running<F> {
+    /// Polls the clean-up. It is out of the guard meanwhile: one that panics is over, and not adopted.
+    fn poll_here(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut cleanup = self.cleanup.take().expect("it is run nowhere else");
+        let polled = cleanup.as_mut().poll(cx);
+        if polled.is_pending() {
+            self.cleanup = Some(cleanup);
+        }
+        polled
     }
 }
 

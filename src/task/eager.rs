@@ -6,12 +6,10 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::household;
-use super::local::Inside;
+use super::surroundings::outside;
 use super::{JoinError, JoinHandle};
 use crate::event_loop::context;
 use crate::executor;
-use crate::time::deadline;
 
 /// Spawns a task and polls it once, at once: what is ready then costs no turn of the loop.
 ///
@@ -50,13 +48,11 @@ where
     let location = Location::caller();
     let seed = context::with("task::spawn_eager", |core| core.executor.seed(location));
     let (task, join) = executor::new_task(future, seed);
-    {
-        let _under = deadline::lift();
-        let _inside = Inside::none();
-        let mut nowhere = None;
-        let _at = household::enter(&mut nowhere);
+    let mut task = Some(task);
+    outside(&mut || {
+        let task = task.take().expect("it is run once");
         context::with("task::spawn_eager", |core| core.executor.admit_eagerly(task));
-    }
+    });
     let mut handle = JoinHandle::new(join);
     match handle.take_output() {
         Some(output) => Eager::Ready(output),

@@ -13,16 +13,16 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use super::wake::wake;
+use super::wake::Waiter;
 
 /// Counts the clean-ups of a group or scope.
 pub(super) struct Household {
     pending: Cell<usize>,
     is_closed: Cell<bool>,
     parent: Option<Rc<Household>>,
-    waiter: Cell<Option<Waker>>,
+    waiter: Waiter,
 }
 
 thread_local! {
@@ -70,7 +70,7 @@ impl Household {
             pending: Cell::new(0),
             is_closed: Cell::new(false),
             parent: current(),
-            waiter: Cell::new(None),
+            waiter: Waiter::default(),
         })
     }
 
@@ -79,9 +79,7 @@ impl Household {
         if self.pending.get() == 0 {
             return Poll::Ready(());
         }
-        // Clones and drops wakers, which is foreign code; a clean-up that it ends finds nobody to wake, so:
-        let old = self.waiter.replace(Some(cx.waker().clone()));
-        drop(old);
+        self.waiter.register(cx);
         if self.pending.get() == 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -90,7 +88,7 @@ impl Household {
         if self.is_closed.replace(true) {
             return;
         }
-        drop(self.waiter.take());
+        self.waiter.clear();
         if let Some(parent) = &self.parent {
             parent.change(|pending| pending + self.pending.get());
         }
@@ -112,7 +110,7 @@ impl Household {
         while let Some(household) = next {
             household.pending.set(new(household.pending.get()));
             if household.pending.get() == 0 {
-                wake(household.waiter.take());
+                household.waiter.wake();
             }
             next = household.parent.as_deref().filter(|_| household.is_closed.get());
         }

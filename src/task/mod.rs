@@ -53,6 +53,7 @@ mod join_set;
 mod local;
 mod scope;
 mod shield;
+mod surroundings;
 mod wake;
 mod yield_now;
 
@@ -77,6 +78,7 @@ pub use local::{Inherit, LocalKey, LocalUnset, Scoped, inherit};
 pub use scope::{Scope, ScopeHandle, scope};
 pub(crate) use shield::report_own;
 pub use shield::{Shield, shield, spawn_detached};
+pub(crate) use surroundings::outside;
 pub use yield_now::{YieldNow, yield_now};
 
 /// Spawns a task on the loop that runs on this thread. It is polled after all that are ready now.

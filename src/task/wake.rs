@@ -1,34 +1,75 @@
 //! Waking, where a foreign waker's panic must not keep others from being woken.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::task::Waker;
+use std::cell::Cell;
+use std::panic::resume_unwind;
+use std::task::{Context, Waker};
+use std::thread;
 
 use crate::event_loop::context;
 use crate::executor::Incident;
+use crate::executor::task::discard;
+use crate::executor::wake::WakeRef;
 
-/// Wakes one. No borrow may be held: a foreign waker is foreign code.
-pub(super) fn wake(waker: Option<Waker>) {
-    wake_all(waker);
+type Payload = Box<dyn Any + Send>;
+
+/// The waker of the one who waits, kept by what it waits for.
+#[derive(Default)]
+pub(super) struct Waiter {
+    waker: Cell<Option<WakeRef>>,
 }
 
-/// Wakes all, in order. A panic goes to the error hook of the loop that runs here; where none runs, the first one
-/// goes to the caller, after all were woken.
-pub(super) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
-    let mut first: Option<Box<dyn Any + Send>> = None;
-    for waker in wakers {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-            let unreported = report(payload);
-            first = first.or(unreported);
+impl Waiter {
+    /// Keeps the waker of `cx` in place of the one before.
+    ///
+    /// No borrow may be held: clones and drops of foreign wakers are foreign code. So whoever found nothing before looks
+    /// again afterwards.
+    pub(super) fn register(&self, cx: &Context<'_>) {
+        match self.waker.take() {
+            Some(own) if own.will_wake(cx.waker()) => self.waker.set(Some(own)),
+            old => {
+                let replaced = self.waker.replace(Some(WakeRef::new(cx.waker())));
+                drop((old, replaced));
+            }
         }
     }
-    if let Some(payload) = first {
-        resume_unwind(payload);
+
+    /// Wakes who waits, if anybody does. No borrow may be held. A panic goes where those of [`wake_all`] go.
+    pub(super) fn wake(&self) {
+        wake_refs(self.waker.take());
+    }
+
+    /// Nobody waits any more. No borrow may be held.
+    pub(super) fn clear(&self) {
+        drop(self.waker.take());
+    }
+}
+
+/// Wakes all, in order. No borrow may be held: foreign wakers are foreign code. A panic goes to the error hook of the loop that runs here; where none runs, the first one
+/// goes to the caller, after all were woken, unless this thread is panicking already.
+pub(super) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
+    wake_refs(wakers.into_iter().map(WakeRef::Foreign));
+}
+
+fn wake_refs(wakers: impl IntoIterator<Item = WakeRef>) {
+    let mut first = None;
+    for waker in wakers {
+        let Some(unreported) = waker.wake().err().and_then(report) else { continue };
+        match first {
+            None => first = Some(unreported),
+            Some(_) => discard(unreported),
+        }
+    }
+    match first {
+        // A guard that is dropped by a panic wakes others: a second panic would end the process.
+        Some(payload) if thread::panicking() => discard(payload),
+        Some(payload) => resume_unwind(payload),
+        None => {}
     }
 }
 
 /// Gives the panic back where no loop runs.
-fn report(payload: Box<dyn Any + Send>) -> Option<Box<dyn Any + Send>> {
+fn report(payload: Payload) -> Option<Payload> {
     let mut payload = Some(payload);
     context::try_with(|core| {
         let taken = payload.take().expect("put there above");

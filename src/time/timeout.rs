@@ -74,7 +74,6 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::Int
 
 pin_project! {
     /// The future of [`timeout`] and [`timeout_at`].
-    #[derive(Debug)]
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct Timeout<F> {
         #[pin]
@@ -152,6 +151,12 @@ impl<F: Future> Future for Timeout<F> {
             }
         };
         sleep.poll_elapsed(cx).map(|()| Err(Elapsed { deadline: sleep.deadline() }))
+    }
+}
+
+impl<F> fmt::Debug for Timeout<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout").field("term", &self.term).finish_non_exhaustive()
     }
 }
 

@@ -341,6 +341,30 @@ fn slots_are_given_back_from_other_threads() {
     assert_eq!(slots.len(), 1, "the slot was leased again");
 }
 
+/// Gives the slot that a child has on this loop, and releases it on another thread.
+fn lease_and_release(event_loop: &EventLoop) -> usize {
+    let mut children = Children::new(1);
+    let slot = event_loop.run(poll_fn(|cx| {
+        children.begin(cx);
+        let (_, waker) = children.next(cx).expect("a child");
+        Poll::Ready(waker.data().addr())
+    }));
+    thread::spawn(|| drop(children)).join().unwrap();
+    slot
+}
+
+#[test]
+fn slots_that_come_back_while_another_loop_of_the_thread_is_idle_or_ends_are_not_lost() {
+    let _alone = alone();
+    let idle = EventLoop::new().unwrap();
+    let busy = EventLoop::new().unwrap();
+    let slot = lease_and_release(&busy);
+    busy.run(yield_now());
+    assert_eq!(lease_and_release(&busy), slot, "the loop that runs took it");
+    drop(idle);
+    assert_eq!(lease_and_release(&busy), slot, "the one that ended took it");
+}
+
 #[test]
 fn a_parent_outlives_the_loop_and_the_home_its_thread() {
     let probe = Probe::default();

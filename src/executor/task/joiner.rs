@@ -21,9 +21,25 @@ impl Joiner {
         Self { word: Cell::new(ptr::null_mut()) }
     }
 
-    /// Keeps `waker` in place of the one before. Clones and drops foreign wakers, which is foreign code.
+    /// Keeps `waker` in place of the one before. True: that was, or may have been, foreign code, which clones and drops
+    /// of foreign wakers are.
     #[inline]
-    pub(super) fn set(&self, waker: &Waker) {
+    pub(super) fn set(&self, waker: &Waker) -> bool {
+        match Slot::of(waker) {
+            Some(slot) if self.word.get().addr() & FOREIGN == 0 => {
+                self.word.set(ptr::from_ref(slot).cast_mut().cast());
+                false
+            }
+            _ => {
+                self.set_foreign(waker);
+                true
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn set_foreign(&self, waker: &Waker) {
         let old = self.take();
         match old {
             Some(old) if old.will_wake(waker) => self.put(old),

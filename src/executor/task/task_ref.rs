@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr::NonNull;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::{future::Future, mem};
 
 use super::cell::{self, Label};
@@ -104,6 +104,16 @@ impl TaskRef {
 
     pub(crate) fn is_over(&self) -> bool {
         !matches!(self.state(), State::Idle | State::Running | State::Ending)
+    }
+
+    /// Keeps the waker of who holds the join handle, to wake when the task is over. It may be over already,
+    /// or be so by the time this returns.
+    pub(crate) fn watch(&self, waker: &Waker) {
+        let joiner = &self.header().joiner;
+        // Foreign code may have ended the task.
+        if !self.is_over() && joiner.set(waker) && self.is_over() {
+            drop(joiner.take());
+        }
     }
 
     pub(crate) fn is_queued(&self) -> bool {
@@ -220,7 +230,8 @@ impl TaskRef {
         shared.nested_aborts.set(shared.nested_aborts.get() - 1);
     }
 
-    /// Drops the future of a task that is not running. The drop sees this task as the current one.
+    /// Drops the future of a task that is not running. The drop sees this task as the current one, and nothing of what
+    /// is in force around whoever ends it.
     #[inline(never)]
     fn end(&self, shared: &Shared) {
         // The drop may release the last handle, and `finish` the loop's reference.
@@ -228,8 +239,11 @@ impl TaskRef {
         let head = task.header();
         head.state.set(State::Ending);
         let before = shared.current.replace(Some(task.header));
-        // SAFETY: `Ending`, and the future is still there.
-        let dropped = unsafe { (head.vtable.drop_future)(task.header) };
+        let mut dropped = Ok(());
+        (shared.outside)(&mut || {
+            // SAFETY: `Ending`, and the future is still there: this is run once.
+            dropped = unsafe { (head.vtable.drop_future)(task.header) };
+        });
         shared.current.set(before);
         match dropped {
             Ok(()) => task.finish(State::Aborted, shared),
@@ -380,10 +394,19 @@ impl<T> RawJoin<T> {
     /// Gives `None` where the outcome was taken before.
     #[inline]
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Outcome<T>>> {
+        if self.task.is_over() {
+            return Poll::Ready(self.take());
+        }
+        if self.task.header().joiner.set(cx.waker()) { self.poll_again() } else { Poll::Pending }
+    }
+
+    /// Foreign code was run, which may have ended the task.
+    #[cold]
+    fn poll_again(&self) -> Poll<Option<Outcome<T>>> {
         if !self.task.is_over() {
-            self.task.header().joiner.set(cx.waker());
             return Poll::Pending;
         }
+        drop(self.task.header().joiner.take());
         Poll::Ready(self.take())
     }
 

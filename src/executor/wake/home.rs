@@ -196,23 +196,25 @@ impl Home {
     /// Tells a loop that lives here, from anywhere, that something of its is no longer in use. Does
     /// nothing if that loop is gone, and all it had with it.
     pub(crate) fn release(&self, id: LoopId, what: Release) {
-        self.release_to(what, |listing| listing.id == id);
-    }
-
-    /// The same for what belongs to the home and not to one of its loops: any of them serves.
-    pub(super) fn release_family(&self, kin: Kin) {
-        self.release_to(Release::Family(kin), |_| true);
-    }
-
-    fn release_to(&self, what: Release, is_meant: impl Fn(&Listing) -> bool) {
         let mut directory = lock(&self.directory);
-        let Some(listing) = directory.iter_mut().find(|listing| is_meant(listing)) else { return };
+        let Some(listing) = directory.iter_mut().find(|listing| listing.id == id) else { return };
         listing.released.push(what);
         let control = listing.control;
         drop(directory);
         if let Some(control) = control {
             control.wake();
         }
+    }
+
+    /// The same for what belongs to the home and not to one of its loops: whichever runs next takes it.
+    pub(super) fn release_family(&self, kin: Kin) {
+        let controls: Vec<_> = {
+            let mut directory = lock(&self.directory);
+            let Some(first) = directory.first_mut() else { return };
+            first.released.push(Release::Family(kin));
+            directory.iter().filter_map(|listing| listing.control).collect()
+        };
+        controls.into_iter().for_each(Slot::wake);
     }
 }
 
@@ -381,11 +383,16 @@ impl Resident {
         }
     }
 
-    /// Takes what was released from elsewhere.
+    /// Takes what was released from elsewhere: of this loop's, and of the home's.
     pub(crate) fn take_released(&self) -> Vec<Release> {
-        let mut directory = lock(&self.home.directory);
-        let own = directory.iter_mut().find(|listing| listing.id == self.id);
-        own.map(|listing| std::mem::take(&mut listing.released)).unwrap_or_default()
+        let mut taken = Vec::new();
+        for listing in lock(&self.home.directory).iter_mut() {
+            let is_own = listing.id == self.id;
+            let is_ours = |what: &Release| is_own || matches!(what, Release::Family(_));
+            taken.extend(listing.released.iter().copied().filter(is_ours));
+            listing.released.retain(|what| !is_ours(what));
+        }
+        taken
     }
 
     /// Moves a tenant into a slot. It is not queued: `Slot::wake` does that.
@@ -521,7 +528,14 @@ impl Resident {
 
 impl Drop for Resident {
     fn drop(&mut self) {
+        // Among it may be what is the home's. What was this loop's went with it.
+        let released = self.take_released();
         lock(&self.home.directory).retain(|listing| listing.id != self.id);
+        for what in released {
+            if let Release::Family(kin) = what {
+                kin.dissolve(u32::MAX);
+            }
+        }
         self.restore_stash();
         let last = self.with_local(|local| {
             let seat = &mut local.residents[usize::from(self.owner)];

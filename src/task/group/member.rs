@@ -107,6 +107,12 @@ impl<U> GroupHandle<U> {
         self.handle.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
+    /// Returns the task's name, if it was given one.
+    #[doc(alias = "get_name")]
+    pub fn name(&self) -> Option<Rc<str>> {
+        self.handle.as_ref().and_then(JoinHandle::name)
+    }
+
     /// Returns the task's id; `None` if the group did not take it.
     pub fn id(&self) -> Option<TaskId> {
         self.handle.as_ref().map(JoinHandle::id)
@@ -158,3 +164,9 @@ impl fmt::Display for MemberError {
 }
 
 impl Error for MemberError {}
+
+impl From<MemberError> for std::io::Error {
+    fn from(error: MemberError) -> Self {
+        Self::other(error)
+    }
+}

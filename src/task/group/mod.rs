@@ -34,13 +34,13 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use slab::Slab;
 
 use super::AbortHandle;
 use super::household::{self, Household};
-use super::wake::wake;
+use super::wake::Waiter;
 use crate::event_loop;
 use crate::event_loop::context;
 use crate::executor;
@@ -62,7 +62,10 @@ type Payload = Box<dyn Any + Send>;
 ///
 /// Dropping the group drops the body and aborts the children, in spawn order, before the drop returns; outputs and errors
 /// are lost. Clean-ups that they deferred pass to the group around this one, or to the loop. One child cannot be dropped
-/// at once: the one that is just being polled, if it is the one that drops the group. It goes when it next waits.
+/// at once: the one that is just being polled, if it is the one that drops the group. It goes when it next waits; an
+/// error of it is lost, a panic goes to the error hook. And of groups within children of groups, and so on for more than
+/// 32 levels, the deepest are dropped when the outermost drop is through, as [`JoinHandle::abort`](super::JoinHandle::abort)
+/// says.
 ///
 /// # Errors
 ///
@@ -133,7 +136,7 @@ where
     };
     let mut body = pin!(body);
     poll_fn(|cx| {
-        inner.watch(cx);
+        inner.waiter.register(cx);
         if inner.phase.get() >= Phase::Ending {
             return Poll::Ready(());
         }
@@ -179,7 +182,7 @@ struct Inner<T, E> {
     verdict: RefCell<Verdict<T, E>>,
     household: Rc<Household>,
     /// Who awaits the group.
-    waiter: Cell<Option<Waker>>,
+    waiter: Waiter,
 }
 
 /// A child that is not gone.
@@ -294,7 +297,7 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
     ///         let everyone = group.clone();
     ///         group.spawn(async move {
     ///             if n % 2 == 0 {
-    ///                 everyone.finish(n);
+    ///                 let _late = everyone.finish(n);
     ///             }
     ///             std::future::pending::<Result<(), _>>().await
     ///         });
@@ -304,6 +307,7 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
     /// assert_eq!(found.await.unwrap(), 4);
     /// # });
     /// ```
+    #[must_use = "the value, if the group has one or is ending already"]
     pub fn finish(&self, value: T) -> Option<T> {
         if !self.is_open() {
             return Some(value);
@@ -339,7 +343,7 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
     /// let failed = task::group(async |group: task::TaskGroup<(), &str>| {
     ///     let all = group.clone();
     ///     let _farewell = task::defer(async move {
-    ///         all.fail("and the farewell did not get through");
+    ///         let _late = all.fail("and the farewell did not get through");
     ///     });
     ///     Err("the connection broke")
     /// });
@@ -347,6 +351,7 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
     /// assert_eq!(errors, ["the connection broke", "and the farewell did not get through"]);
     /// # });
     /// ```
+    #[must_use = "the error, if the group is over and nobody receives it"]
     pub fn fail(&self, error: E) -> Option<E> {
         if self.inner.phase.get() == Phase::Over {
             return Some(error);
@@ -394,7 +399,7 @@ impl<T, E> Inner<T, E> {
             spawned: Cell::new(0),
             verdict: RefCell::new(Verdict { panic: None, errors: Vec::new(), value: None }),
             household: Household::open(),
-            waiter: Cell::new(None),
+            waiter: Waiter::default(),
         }
     }
 
@@ -418,7 +423,7 @@ impl<T, E> Inner<T, E> {
         };
         drop(entry);
         if is_last && self.phase.get() != Phase::Open {
-            wake(self.waiter.take());
+            self.waiter.wake();
         }
     }
 
@@ -434,12 +439,19 @@ impl<T, E> Inner<T, E> {
     }
 
     fn failed(&self, error: E) {
+        if self.phase.get() == Phase::Over {
+            // Of a child that outlived the group, which only one can that dropped it: nobody receives it.
+            return drop(error);
+        }
         self.verdict.borrow_mut().errors.push(error);
         self.end();
     }
 
-    /// The first panic is kept; the others go to the error hook.
+    /// The first panic is kept; the others go to the error hook, and so do those after the group's end.
     fn panicked(&self, payload: Payload) {
+        if self.phase.get() == Phase::Over {
+            return event_loop::report_panic(payload);
+        }
         let second = {
             let stands = &mut self.verdict.borrow_mut().panic;
             if stands.is_some() { Some(payload) } else { stands.replace(payload) }
@@ -457,7 +469,7 @@ impl<T, E> Inner<T, E> {
         }
         self.phase.set(Phase::Ending);
         self.abort_members();
-        wake(self.waiter.take());
+        self.waiter.wake();
     }
 
     /// Aborts all members, in spawn order. One that is being polled further down the stack goes when it next waits.
@@ -474,16 +486,9 @@ impl<T, E> Inner<T, E> {
         }
     }
 
-    /// Keeps the waker of who awaits the group.
-    fn watch(&self, cx: &Context<'_>) {
-        // Foreign code, with nothing borrowed.
-        let new = cx.waker().clone();
-        drop(self.waiter.replace(Some(new)));
-    }
-
     /// Ready when all members and clean-ups are through.
     fn poll_through(&self, cx: &Context<'_>) -> Poll<()> {
-        self.watch(cx);
+        self.waiter.register(cx);
         let is_tidy = self.household.poll_empty(cx).is_ready();
         // Clean-ups may spawn members, and members defer clean-ups.
         if is_tidy && self.members.borrow().is_empty() { Poll::Ready(()) } else { Poll::Pending }
@@ -524,7 +529,7 @@ impl<T, E> Drop for AbortAll<T, E> {
             discard(errors);
             discard(value);
         }
-        drop(inner.waiter.take());
+        inner.waiter.clear();
         inner.household.close();
     }
 }

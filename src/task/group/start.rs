@@ -5,17 +5,17 @@ use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::{GroupHandle, TaskGroup};
-use crate::task::wake::wake;
+use crate::task::wake::Waiter;
 
 /// What passes between a child that starts and who waits for it.
 struct Handshake<V> {
     value: Cell<Option<V>>,
     /// Nothing more will come.
     is_over: Cell<bool>,
-    waiter: Cell<Option<Waker>>,
+    waiter: Waiter,
 }
 
 /// Says that a child is ready; given to it by [`TaskGroup::start`]. Dropped unused, it says that it will not be.
@@ -44,7 +44,7 @@ impl<V> Ready<V> {
 impl<V> Drop for Ready<V> {
     fn drop(&mut self) {
         self.handshake.is_over.set(true);
-        wake(self.handshake.waiter.take());
+        self.handshake.waiter.wake();
     }
 }
 
@@ -57,8 +57,7 @@ impl<V> fmt::Debug for Ready<V> {
 impl<V> Handshake<V> {
     fn poll(&self, cx: &Context<'_>) -> Poll<Option<V>> {
         if !self.is_over.get() {
-            let new = cx.waker().clone();
-            drop(self.waiter.replace(Some(new)));
+            self.waiter.register(cx);
         }
         if self.is_over.get() { Poll::Ready(self.value.take()) } else { Poll::Pending }
     }
@@ -69,7 +68,8 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping this before the child was ready aborts the child. After that, it is a child like any other.
+    /// Dropping this before the child was ready aborts the child. After that it is a child like any other; its value is
+    /// lost if this was not polled since.
     ///
     /// # Errors
     ///
@@ -112,26 +112,29 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
         let handshake = Rc::new(Handshake {
             value: Cell::new(None),
             is_over: Cell::new(false),
-            waiter: Cell::new(None),
+            waiter: Waiter::default(),
         });
         let child = make(Ready { handshake: Rc::clone(&handshake) });
         let handle = self.try_spawn(child).map_err(|_| StartError::Refused)?;
-        let mut starting = AbortUnready { handle, is_ready: false };
-        let value = poll_fn(|cx| handshake.poll(cx)).await;
+        let mut starting = AbortUnready { handle, handshake, is_ready: false };
+        let value = poll_fn(|cx| starting.handshake.poll(cx)).await;
         starting.is_ready = value.is_some();
         value.ok_or(StartError::NotReady)
     }
 }
 
-/// Aborts a child that nobody waits for any more.
-struct AbortUnready<U> {
+/// Aborts a child that nobody waits for any more, unless it has said that it is ready.
+struct AbortUnready<U, V> {
     handle: GroupHandle<U>,
+    handshake: Rc<Handshake<V>>,
+    /// Its value was taken.
     is_ready: bool,
 }
 
-impl<U> Drop for AbortUnready<U> {
+impl<U, V> Drop for AbortUnready<U, V> {
     fn drop(&mut self) {
-        if !self.is_ready {
+        let unheard = self.handshake.value.take();
+        if !self.is_ready && unheard.is_none() {
             self.handle.abort();
         }
     }
@@ -157,3 +160,9 @@ impl fmt::Display for StartError {
 }
 
 impl Error for StartError {}
+
+impl From<StartError> for std::io::Error {
+    fn from(error: StartError) -> Self {
+        Self::other(error)
+    }
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::task::{Context, Poll, Waker};
 
-use crate::task::wake::wake;
+use crate::task::wake::wake_all;
 
 pub(super) struct Gate {
     limit: usize,
@@ -100,7 +100,7 @@ impl Gate {
         while self.running.get() < self.limit {
             let Some((_, waker)) = self.waiting.borrow_mut().pop_first() else { return };
             self.running.set(self.running.get() + 1);
-            wake(Some(waker));
+            wake_all([waker]);
         }
     }
 }

@@ -11,18 +11,18 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::Location;
+use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use futures_core::Stream;
+use futures_core::{FusedStream, Stream};
 use slab::Slab;
 
 use self::gate::Gate;
 use self::tracked::Tracked;
-use super::wake::wake;
-use super::{AbortHandle, JoinError, JoinHandle};
+use super::wake::Waiter;
+use super::{AbortHandle, JoinError, JoinHandle, TaskId};
 use crate::event_loop::context;
 use crate::executor;
 
@@ -62,7 +62,7 @@ struct Shared<T> {
     /// The members whose futures are gone, in that order.
     over: RefCell<VecDeque<usize>>,
     spawned: Cell<u64>,
-    waiter: Cell<Option<Waker>>,
+    waiter: Waiter,
     /// `None`: no limit.
     gate: Option<Gate>,
 }
@@ -108,7 +108,7 @@ impl<T: 'static> JoinSet<T> {
             members: RefCell::default(),
             over: RefCell::default(),
             spawned: Cell::new(0),
-            waiter: Cell::new(None),
+            waiter: Waiter::default(),
             gate,
         };
         Self { shared: Rc::new(shared) }
@@ -176,30 +176,104 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// As for [`join_next`](Self::join_next).
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
-        let key = *self.shared.over.borrow().front()?;
-        // A task whose future is gone, and whose output is not there yet, has a waker of ours to run in between.
-        let outcome = self.shared.members.borrow_mut()[key].handle.as_mut()?.try_join()?;
-        self.shared.over.borrow_mut().pop_front();
-        let entry = self.shared.members.borrow_mut().remove(key);
-        drop(entry);
-        Some(outcome)
+        self.try_next().map(|(_, outcome)| outcome)
     }
 
     /// Polls for the next outcome, as [`join_next`](Self::join_next) does.
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
-        if let Some(outcome) = self.try_join_next() {
-            return Poll::Ready(Some(outcome));
+        self.poll_next_of_all(cx).map(|next| next.map(|(_, outcome)| outcome))
+    }
+
+    fn try_next(&mut self) -> Option<(TaskId, Result<T, JoinError>)> {
+        let key = *self.shared.over.borrow().front()?;
+        let next = {
+            let mut members = self.shared.members.borrow_mut();
+            let handle = members[key].handle.as_mut()?;
+            // A task whose future is gone, and whose output is not there yet, has a waker of ours to run in between.
+            (handle.id(), handle.try_join()?)
+        };
+        self.shared.over.borrow_mut().pop_front();
+        let entry = self.shared.members.borrow_mut().remove(key);
+        drop(entry);
+        Some(next)
+    }
+
+    fn poll_next_of_all(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<(TaskId, Result<T, JoinError>)>> {
+        if let Some(next) = self.try_next() {
+            return Poll::Ready(Some(next));
         }
         if self.is_empty() {
             return Poll::Ready(None);
         }
-        // Foreign code, with nothing borrowed. A task that it ends is over when we ask again.
-        let new = cx.waker().clone();
-        drop(self.shared.waiter.replace(Some(new)));
-        match self.try_join_next() {
-            Some(outcome) => Poll::Ready(Some(outcome)),
-            None => Poll::Pending,
+        self.shared.waiter.register(cx);
+        if let Some(next) = self.try_next() {
+            return Poll::Ready(Some(next));
         }
+        self.watch_ending(cx);
+        self.try_next().map_or(Poll::Pending, |next| Poll::Ready(Some(next)))
+    }
+
+    /// The next task's future may be gone and its outcome not be there yet, if a waker of ours polls at once, in between.
+    /// Then nobody but the task itself will wake us again.
+    fn watch_ending(&self, cx: &Context<'_>) {
+        let front = self.shared.over.borrow().front().copied();
+        let ending = front.and_then(|key| {
+            let members = self.shared.members.borrow();
+            Some(members[key].handle.as_ref()?.task_ref().clone())
+        });
+        if let Some(task) = ending {
+            task.watch(cx.waker());
+        }
+    }
+
+    /// Waits for all tasks and gives their outputs in the order in which they end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping this aborts the tasks that are left, and loses the outputs that came.
+    ///
+    /// # Panics
+    ///
+    /// If a task panicked, with its panic, or was aborted. The others are aborted then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use monoloop::task::JoinSet;
+    ///
+    /// # monoloop::run(async {
+    /// let set: JoinSet<u32> = [1, 2, 3].map(|n| async move { n * n }).into_iter().collect();
+    /// assert_eq!(set.join_all().await, [1, 4, 9]);
+    /// # });
+    /// ```
+    pub async fn join_all(mut self) -> Vec<T> {
+        let mut outputs = Vec::with_capacity(self.len());
+        while let Some(outcome) = self.join_next().await {
+            match outcome.map_err(JoinError::try_into_panic) {
+                Ok(output) => outputs.push(output),
+                Err(Ok(payload)) => resume_unwind(payload),
+                Err(Err(cancelled)) => panic!("`join_all` found no output: {cancelled}"),
+            }
+        }
+        outputs
+    }
+
+    /// Waits for the next task that ends, as [`join_next`](Self::join_next) does, and tells which it was; an error tells
+    /// that by [itself](JoinError::id).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: an outcome that is not taken is the next call's.
+    ///
+    /// # Errors
+    ///
+    /// As for [`join_next`](Self::join_next).
+    pub async fn join_next_with_id(&mut self) -> Option<Result<(TaskId, T), JoinError>> {
+        let (id, outcome) = poll_fn(|cx| self.poll_next_of_all(cx)).await?;
+        Some(outcome.map(|output| (id, output)))
     }
 
     /// Aborts all tasks, in spawn order. They stay in the set until they are joined.
@@ -226,11 +300,11 @@ impl<T: 'static> JoinSet<T> {
         self.abort_all();
         poll_fn(|cx| {
             self.discard_over();
-            if self.is_empty() {
-                return Poll::Ready(());
+            if !self.is_empty() {
+                self.shared.waiter.register(cx);
+                self.discard_over();
             }
-            drop(self.shared.waiter.replace(Some(cx.waker().clone())));
-            Poll::Pending
+            if self.is_empty() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
@@ -273,7 +347,7 @@ impl<T> Shared<T> {
         // A set that is gone keeps no members.
         if self.members.borrow().contains(key) {
             self.over.borrow_mut().push_back(key);
-            wake(self.waiter.take());
+            self.waiter.wake();
         }
     }
 
@@ -294,7 +368,7 @@ impl<T> Shared<T> {
 
 impl<T> Drop for JoinSet<T> {
     fn drop(&mut self) {
-        drop(self.shared.waiter.take());
+        self.shared.waiter.clear();
         let handles = self.shared.take_members();
         // All are aborted before an output's drop may panic.
         for handle in &handles {
@@ -306,6 +380,33 @@ impl<T> Drop for JoinSet<T> {
 impl<T: 'static> Default for JoinSet<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Spawns the futures into a new set.
+impl<T: 'static, F: Future<Output = T> + 'static> FromIterator<F> for JoinSet<T> {
+    #[track_caller]
+    fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Self {
+        let mut set = Self::new();
+        set.extend(futures);
+        set
+    }
+}
+
+/// Spawns the futures into the set.
+impl<T: 'static, F: Future<Output = T> + 'static> Extend<F> for JoinSet<T> {
+    #[track_caller]
+    fn extend<I: IntoIterator<Item = F>>(&mut self, futures: I) {
+        for future in futures {
+            self.spawn(future);
+        }
+    }
+}
+
+/// Terminated while it is empty.
+impl<T: 'static> FusedStream for JoinSet<T> {
+    fn is_terminated(&self) -> bool {
+        self.is_empty()
     }
 }
 

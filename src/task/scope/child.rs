@@ -6,12 +6,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
 use crate::executor::pinned::PinCell;
-use crate::task::wake::wake;
+use crate::task::wake::Waiter;
 
 /// The scope's reference. Dropping it drops the future, if that is not over.
 pub(super) struct Child<'env> {
@@ -30,7 +30,7 @@ pin_project! {
 /// What becomes of the output.
 struct Outcome<T> {
     state: Cell<State<T>>,
-    waiter: Cell<Option<Waker>>,
+    waiter: Waiter,
     /// The handle is there.
     is_wanted: Cell<bool>,
 }
@@ -105,7 +105,7 @@ impl Drop for Child<'_> {
 
 impl<T> Outcome<T> {
     fn new(state: State<T>) -> Self {
-        Self { state: Cell::new(state), waiter: Cell::new(None), is_wanted: Cell::new(true) }
+        Self { state: Cell::new(state), waiter: Waiter::default(), is_wanted: Cell::new(true) }
     }
 
     fn is_pending(&self) -> bool {
@@ -119,7 +119,7 @@ impl<T> Outcome<T> {
     fn settle(&self, state: State<T>) {
         if self.is_wanted.get() {
             self.state.set(state);
-            wake(self.waiter.take());
+            self.waiter.wake();
         } else {
             self.state.set(State::Taken);
         }
@@ -171,9 +171,7 @@ impl<T> Future for ScopeHandle<'_, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let outcome = self.body.outcome();
         if outcome.is_pending() {
-            // Foreign code, with nothing borrowed; a child that it ends is seen below.
-            let new = cx.waker().clone();
-            drop(outcome.waiter.replace(Some(new)));
+            outcome.waiter.register(cx);
             if outcome.is_pending() {
                 return Poll::Pending;
             }
@@ -191,7 +189,7 @@ impl<T> Drop for ScopeHandle<'_, T> {
     fn drop(&mut self) {
         let outcome = self.body.outcome();
         outcome.is_wanted.set(false);
-        drop(outcome.waiter.take());
+        outcome.waiter.clear();
         if !outcome.is_pending() {
             drop(outcome.state.replace(State::Taken));
         }

@@ -54,6 +54,20 @@ impl<'env> Crew<'env> {
         &mut self.household
     }
 
+    /// The body panicked before there was a future of it.
+    pub(super) fn begin_failed<F>(
+        &mut self,
+        payload: Box<dyn Any + Send>,
+        body: Pin<&mut Option<F>>,
+    ) {
+        let mut household = self.household.take();
+        {
+            let _at = household::enter(&mut household);
+            self.end(payload, body);
+        }
+        self.household = household;
+    }
+
     /// Polls who was woken. Ready when all are through, and their clean-ups.
     pub(super) fn poll<F: Future>(
         &mut self,
@@ -63,7 +77,7 @@ impl<'env> Crew<'env> {
     ) -> Poll<()> {
         self.routes.begin(cx);
         // Whoever is spawned from elsewhere wakes us; in here `take_in` sees it.
-        drop(self.shared.waiter.replace(None));
+        self.shared.waiter.clear();
         self.take_in();
         let mut household = self.household.take();
         {
@@ -177,9 +191,8 @@ impl<'env> Crew<'env> {
         if is_body_over && self.shared.alive.get() == 0 && household.poll_empty(cx).is_ready() {
             return Poll::Ready(());
         }
-        let waiter = cx.waker().clone();
-        drop(self.shared.waiter.replace(Some(waiter)));
-        // Cloning a foreign waker is foreign code, and may have spawned.
+        self.shared.waiter.register(cx);
+        // Foreign code, which may have spawned.
         if !self.shared.newcomers.borrow().is_empty() {
             cx.waker().wake_by_ref();
         }
@@ -196,7 +209,7 @@ impl<'env> Crew<'env> {
 impl Drop for Crew<'_> {
     fn drop(&mut self) {
         self.shared.is_closed.set(true);
-        drop(self.shared.waiter.replace(None));
+        self.shared.waiter.clear();
         self.drop_children();
         if let Some(payload) = self.panic.take() {
             event_loop::report_panic(payload);

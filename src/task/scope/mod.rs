@@ -27,14 +27,14 @@ pub use child::ScopeHandle;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Waker;
 
 use self::child::Child;
 use self::crew::Crew;
 use super::household;
-use super::wake::wake;
+use super::wake::Waiter;
 
 /// Runs a body that spawns children which may borrow from outside the scope, and waits for all of them.
 ///
@@ -89,9 +89,13 @@ where
     let mut crew = Crew::new(Rc::clone(&shared));
     let made = {
         let _at = household::enter(crew.household());
-        body(Scope { shared })
+        catch_unwind(AssertUnwindSafe(|| body(Scope { shared })))
     };
-    let mut body = pin!(Some(made));
+    let (made, panic) = made.map_or_else(|panic| (None, Some(panic)), |made| (Some(made), None));
+    let mut body = pin!(made);
+    if let Some(panic) = panic {
+        crew.begin_failed(panic, body.as_mut());
+    }
     let mut output = None;
     poll_fn(|cx| crew.poll(cx, body.as_mut(), &mut output)).await;
     crew.resume_panic();
@@ -112,7 +116,7 @@ struct Shared<'env> {
     /// No child is taken any more.
     is_closed: Cell<bool>,
     /// Who awaits the scope. `None` while it is polled.
-    waiter: Cell<Option<Waker>>,
+    waiter: Waiter,
 }
 
 impl<'env> Scope<'env> {
@@ -147,7 +151,7 @@ impl<'env> Scope<'env> {
         let (child, handle) = Child::new(future);
         self.shared.newcomers.borrow_mut().push(child);
         self.shared.alive.set(self.shared.alive.get() + 1);
-        wake(self.shared.waiter.take());
+        self.shared.waiter.wake();
         handle
     }
 
@@ -183,7 +187,7 @@ impl<'env> Shared<'env> {
             newcomers: RefCell::default(),
             alive: Cell::new(0),
             is_closed: Cell::new(false),
-            waiter: Cell::new(None),
+            waiter: Waiter::default(),
         }
     }
 
