@@ -473,6 +473,20 @@ fn a_claim_that_nobody_takes_over_stays_in_the_closed_queue() {
 }
 
 #[test]
+fn a_waker_that_panics_at_the_end_costs_no_item() {
+    let queue = Queue::unbounded();
+    let mut first = probe(queue.get()).pending();
+    let mut second = probe(queue.get());
+    set_hook(|_| quiet_panic("grumpy"));
+    assert!(second.poll_with(&hooked(0)).is_pending());
+    queue.try_put(1).unwrap();
+    queue.close();
+    assert_eq!(first.ready(), Ok(1));
+    clear_hook();
+    assert_eq!(second.ready(), Err(GetError));
+}
+
+#[test]
 fn a_waker_that_runs_inside_of_close_now_cannot_put() {
     let queue = Rc::new(Queue::bounded(2));
     queue.try_put(1).unwrap();

@@ -54,6 +54,7 @@ impl<S: Source> Registered<S> {
     }
 
     /// Registers `io`, or gives it back with the error.
+    #[cfg(unix)]
     pub(crate) fn new_or_return(
         what: &str,
         location: &Location<'_>,

@@ -281,12 +281,14 @@ impl Reactor {
     }
 
     /// How often an event has made a direction ready.
+    #[cfg(unix)]
     pub(crate) fn events(&self, key: SourceKey, direction: Direction) -> io::Result<u32> {
         self.with_source(key, |source| source.events(direction))
     }
 
     /// The kernel said that an operation would block, when there had been so many `events`: one that came
     /// since stands.
+    #[cfg(unix)]
     pub(crate) fn clear_ready_since(
         &self,
         key: SourceKey,

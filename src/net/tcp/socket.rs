@@ -203,7 +203,7 @@ impl TcpSocket {
         /// Sets whether several sockets, of several loops or processes, may listen on one port, and share its connections
         /// (`SO_REUSEPORT`).
         reuse_port, set_reuse_port: bool => reuse_port, set_reuse_port,
-            where all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin")));
+            where all(unix, not(any(target_os = "solaris", target_os = "illumos")));
     }
 
     /// Sets after how long without traffic the peer is probed, and the connection ended if it does not answer

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use super::store::Store;
 use super::unfinished::Unfinished;
 use super::{PutError, TryGetError};
+use crate::executor::task::discard;
 use crate::sync::budget::Budget;
 use crate::sync::places::{Closed, Places, Refused};
 use crate::sync::wait_list::{Key, Removed, WaitList, Wakes};
@@ -277,12 +278,13 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// A claim was redeemed, which may be what others still waited for.
+    /// A claim was redeemed, which may be what others still waited for. A panic of their wakers goes no further:
+    /// it would take the item with it, and those others know already that there is none.
     fn claim_is_redeemed(&self) {
         if self.places.is_closed() {
             let mut wakes = Wakes::new();
             self.refuse_if_over(&mut wakes);
-            wakes.finish();
+            discard(wakes);
         }
     }
 
