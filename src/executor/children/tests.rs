@@ -135,7 +135,8 @@ fn on_both_routes(check: impl Fn(&dyn Fn(&mut Parent) -> Poll<()>)) {
     }));
 }
 
-/// Stale wakers of other tests may wake children of this one.
+/// Stale wakers of one test may wake children of another: those that make some, and those that count polls, run
+/// one at a time.
 fn alone() -> std::sync::MutexGuard<'static, ()> {
     static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -260,6 +261,7 @@ fn a_child_may_have_children() {
 
 #[test]
 fn wakes_from_other_threads_arrive() {
+    let _alone = alone();
     let (sender, wakers) = mpsc::channel::<Waker>();
     let thread = thread::spawn(move || wakers.into_iter().for_each(Waker::wake));
     let remote = move || -> Child {
@@ -367,6 +369,7 @@ fn slots_that_come_back_while_another_loop_of_the_thread_is_idle_or_ends_are_not
 
 #[test]
 fn a_parent_outlives_the_loop_and_the_home_its_thread() {
+    let _alone = alone();
     let probe = Probe::default();
     let mut parent = Parent::new([probe.child()]);
     run(poll_fn(|cx| Pin::new(&mut parent).poll(cx).map(drop).map_pending()));
@@ -390,6 +393,7 @@ impl MapPending for Poll<()> {
 
 #[test]
 fn an_index_that_was_retired_while_it_was_queued_is_not_used_again() {
+    let _alone = alone();
     let poll = |children: &mut Children, cx: &Context<'_>| {
         children.begin(cx);
         let mut polled = Vec::new();
