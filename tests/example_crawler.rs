@@ -3,14 +3,17 @@
 
 #![cfg(not(miri))] // it starts processes
 
+mod example_common;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use example_common::example;
 
 /// How long a run may take. Each is over in two seconds at most, if the machine is not busy.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -89,15 +92,6 @@ fn without_slow_polls(stderr: &str) -> String {
     let is_other =
         |line: &&str| !(line.starts_with("monoloop: ") && line.contains("kept the loop for"));
     stderr.split_inclusive('\n').filter(is_other).collect()
-}
-
-/// Finds an example that cargo built: beside the directory of this test.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its path");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps/TEST");
-    let path = profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
-    path
 }
 
 /// A server in a thread, stopped and joined when it is dropped.

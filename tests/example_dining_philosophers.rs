@@ -2,17 +2,15 @@
 
 #![cfg(not(miri))] // it starts processes
 
-use std::path::PathBuf;
+mod example_common;
+
 use std::process::{Command, Output};
 
-/// Runs the example that cargo built, beside the directory of this test.
+use example_common::example;
+
+/// Runs the example.
 fn dine(args: &[&str]) -> Output {
-    let test = std::env::current_exe().expect("a test knows its path");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps/TEST");
-    let path: PathBuf = profile
-        .join("examples/dining_philosophers")
-        .with_extension(std::env::consts::EXE_EXTENSION);
-    Command::new(path).args(args).output().expect("run `cargo build --examples` first")
+    Command::new(example("dining_philosophers")).args(args).output().expect("it can be started")
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 #![cfg(not(miri))] // it starts processes
 
+mod example_common;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use example_common::example;
 
 /// How long anything may take that happens at once, if the machine is not busy.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -73,15 +76,6 @@ impl Drop for EchoServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Finds an example that cargo built: beside the directory of this test.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its path");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps/TEST");
-    let path = profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
-    path
 }
 
 fn connect(address: SocketAddr) -> TcpStream {

@@ -2,13 +2,16 @@
 
 #![cfg(all(target_os = "linux", not(miri)))] // it starts processes and sends signals
 
+mod example_common;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use example_common::example;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -68,16 +71,8 @@ impl Drop for Program {
     }
 }
 
-fn example() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its path");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps/TEST");
-    let path = profile.join("examples/graceful_shutdown");
-    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
-    path
-}
-
 fn server() -> Program {
-    Program::start(&mut Command::new(example()))
+    Program::start(&mut Command::new(example("graceful_shutdown")))
 }
 
 #[test]
@@ -98,7 +93,7 @@ fn ctrl_c_lets_the_clients_finish() {
 
 #[test]
 fn the_smoke_test_passes() {
-    let mut command = Command::new(example());
+    let mut command = Command::new(example("graceful_shutdown"));
     let (status, output) = Program::start(command.arg("--smoke")).finish();
     assert!(status.success() && output.ends_with("served 1 connections\n"), "{status}: {output}");
 }

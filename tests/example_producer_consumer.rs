@@ -2,8 +2,11 @@
 
 #![cfg(not(miri))] // it starts processes
 
-use std::path::PathBuf;
+mod example_common;
+
 use std::process::Command;
+
+use example_common::example;
 
 #[test]
 fn it_does_all_orders_and_ends() {
@@ -16,13 +19,4 @@ fn it_does_all_orders_and_ends() {
     assert!(text.ends_with("20 orders: 18 done, 2 spoilt, at most 4 in the queue\n"), "{text}");
     assert_eq!(text.matches(" goes home").count(), 3);
     assert_eq!(text.matches(" did order ").count(), 18);
-}
-
-/// Cargo builds examples before it runs tests, next to them.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its path");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps/TEST");
-    let path = profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
-    path
 }

@@ -2,23 +2,18 @@
 
 #![cfg(all(unix, not(miri)))] // starts processes
 
+mod example_common;
+
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+use example_common::example;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-fn example() -> Command {
-    let test = std::env::current_exe().expect("a test knows its path");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps/TEST");
-    let path: PathBuf = profile.join("examples/run_commands");
-    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
-    Command::new(path)
-}
-
 #[test]
 fn the_smoke_test_passes() {
-    let output = example().arg("--smoke").output().unwrap();
+    let output = Command::new(example("run_commands")).arg("--smoke").output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{printed}");
     assert_eq!(printed, "smoke: 100007 lines of 3 commands\n");
@@ -27,7 +22,7 @@ fn the_smoke_test_passes() {
 #[test]
 fn its_exit_code_says_whether_all_succeeded() {
     for (commands, code) in [(&[][..], 2), (&["true", "true"], 0), (&["true", "exit 7"], 1)] {
-        let output = example().args(commands).output().unwrap();
+        let output = Command::new(example("run_commands")).args(commands).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{commands:?}");
     }
 }
@@ -35,8 +30,11 @@ fn its_exit_code_says_whether_all_succeeded() {
 #[test]
 fn ctrl_c_asks_the_commands_to_end() {
     let command = "trap 'echo asked; exit 5' TERM; echo ready; while :; do sleep 0.01; done";
-    let mut child: Child =
-        example().args([command, command]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child: Child = Command::new(example("run_commands"))
+        .args([command, command])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     for _ in 0..2 {
         assert!(lines.next().unwrap().ends_with("ready"));

@@ -2,8 +2,11 @@
 
 #![cfg(not(miri))] // it starts processes
 
-use std::path::PathBuf;
+mod example_common;
+
 use std::process::{Command, Stdio};
+
+use example_common::example;
 
 fn smoke(name: &str) -> String {
     let mut command = Command::new(example(name));
@@ -38,13 +41,4 @@ fn multi_core_echo_serves_on_all_loops() {
     let words = last.split([' ', ',']);
     let served: Vec<u64> = words.skip(3).step_by(5).filter_map(|word| word.parse().ok()).collect();
     assert_eq!(served.iter().sum::<u64>(), 100, "{text}");
-}
-
-/// Cargo builds examples before it runs tests, next to them.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its path");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps/TEST");
-    let path = profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
-    path
 }

@@ -2,10 +2,13 @@
 
 #![cfg(all(unix, not(miri)))] // it starts processes
 
+mod example_common;
+
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+use example_common::example;
 
 #[test]
 fn it_prints_the_last_lines_and_those_that_come_until_it_is_interrupted() {
@@ -40,10 +43,4 @@ fn read(child: &mut Child, len: usize) -> String {
     let mut text = vec![0; len];
     child.stdout.as_mut().unwrap().read_exact(&mut text).unwrap();
     String::from_utf8(text).unwrap()
-}
-
-/// Where cargo put an example: beside this test.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    test.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(name)
 }

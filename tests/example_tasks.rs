@@ -2,17 +2,11 @@
 
 #![cfg(not(miri))] // it starts processes
 
-use std::path::{Path, PathBuf};
+mod example_common;
+
 use std::process::Command;
 
-/// Finds an example that cargo built: beside the directory of this test.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its path");
-    let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
-    let path = profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
-    path
-}
+use example_common::example;
 
 /// What it prints, and what the second block of its head says.
 fn printed_and_promised(name: &str, source: &str) -> (Vec<String>, Vec<String>) {

@@ -2,11 +2,14 @@
 
 #![cfg(not(miri))] // it starts processes
 
+mod example_common;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+
+use example_common::example;
 
 /// An example that runs; killed at the end.
 struct Running(Child);
@@ -25,15 +28,6 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Cargo builds examples before it runs tests, next to them.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps/TEST");
-    let path = profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(path.exists(), "{} is missing: run `cargo build --examples` first", path.display());
-    path
 }
 
 fn output(name: &str, args: &[&str]) -> (Option<i32>, String) {
