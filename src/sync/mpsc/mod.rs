@@ -45,10 +45,14 @@
 mod bounded;
 mod chan;
 mod error;
+mod faces;
 mod permit;
 mod unbounded;
 
-pub use bounded::{Receiver, Sender, WeakSender, channel};
+pub use bounded::channel;
 pub use error::{ReserveError, SendError, TryRecvError, TrySendError};
+pub use faces::{
+    Receiver, Sender, UnboundedReceiver, UnboundedSender, WeakSender, WeakUnboundedSender,
+};
 pub use permit::{Permit, Permits};
-pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
+pub use unbounded::unbounded_channel;
