@@ -9,16 +9,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock::{Clock, saturating_nanos};
+#[cfg(feature = "signal")]
 use super::ctrl_c;
 use super::ending::Ending;
 use super::error::{ErrorHook, report_incident};
 use super::handle::{Remote, serve_remote};
+#[cfg(feature = "signal")]
 use super::interrupt::OnCtrlC;
 use super::offload::Offload;
 use super::pace::Pace;
 use crate::blocking;
 use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Reporter};
+#[cfg(feature = "net")]
 use crate::net::Lookups;
 use crate::reactor::{Reactor, SourceKey, Wait};
 use crate::task;
@@ -38,9 +41,11 @@ pub(super) struct Config {
     pub(super) virtual_time: bool,
     pub(super) grace: Duration,
     pub(super) slow_poll: Option<Duration>,
+    #[cfg(feature = "signal")]
     pub(super) on_ctrl_c: OnCtrlC,
     pub(super) on_error: Option<Rc<ErrorHook>>,
     pub(super) blocking: blocking::Config,
+    #[cfg(feature = "net")]
     pub(super) lookups: Lookups,
 }
 
@@ -63,6 +68,7 @@ pub(crate) struct Core {
     slow_poll: Option<Duration>,
     pub(super) ending: Ending,
     pub(super) offload: Offload,
+    #[cfg(feature = "net")]
     pub(crate) lookups: Lookups,
     /// How many panics were reported.
     panics: Rc<Cell<usize>>,
@@ -102,6 +108,7 @@ impl Core {
             slow_poll: config.slow_poll,
             ending: Ending::new(),
             offload: Offload::new(config.blocking),
+            #[cfg(feature = "net")]
             lookups: config.lookups,
             panics,
             io_is_quiet: Cell::new(false),
@@ -110,6 +117,7 @@ impl Core {
             serves_signals: Cell::new(false),
             entered_by: Cell::new(("nothing", Location::caller())),
         });
+        #[cfg(feature = "signal")]
         if config.on_ctrl_c == OnCtrlC::Interrupt && !config.virtual_time {
             ctrl_c::serve_in(&core)?;
         }

@@ -33,6 +33,7 @@ mod callback;
 pub(crate) mod clock;
 pub(crate) mod context;
 mod core;
+#[cfg(feature = "signal")]
 #[cfg_attr(not(unix), path = "ctrl_c/elsewhere.rs")]
 mod ctrl_c;
 mod ending;
@@ -43,6 +44,7 @@ mod offload;
 mod pace;
 mod remote_join;
 mod shutdown;
+#[cfg(feature = "sync")]
 mod workers;
 
 use std::fmt;
@@ -57,9 +59,12 @@ pub use builder::Builder;
 pub use callback::{CallHandle, call_at, call_later, call_soon};
 pub use error::ErrorReport;
 pub use handle::{Handle, LoopClosed, WorkGuard};
-pub use interrupt::{Interrupted, OnCtrlC};
+pub use interrupt::Interrupted;
+#[cfg(feature = "signal")]
+pub use interrupt::OnCtrlC;
 pub use remote_join::{RemoteJoin, RemoteJoinError};
 pub use shutdown::ShutdownReport;
+#[cfg(feature = "sync")]
 pub use workers::{Worker, WorkerError, Workers, WorkersBuilder, workers};
 
 use self::context::Entered;

@@ -9,22 +9,24 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use super::handle::{Handle, Remote};
 use crate::blocking::{Config, Guard, Hook, Join, Left, Pool};
-use crate::executor::Incident;
 use crate::executor::task::{Kind, Payload, Seed};
-use crate::io::stdio;
+use crate::executor::{Incident, Lost};
 
 /// Part of a [`Core`]: its pool, made when the first job comes.
 #[derive(Debug)]
 pub(super) struct Offload {
     config: Config,
     pool: OnceCell<Pool>,
-    /// Something was written to a standard stream.
-    has_output: Cell<bool>,
+    /// Finishes what was written to standard streams, if anything was.
+    finish_output: Cell<Option<FinishOutput>>,
 }
+
+/// Waits until what was written is through, until the deadline, and gives what was lost.
+type FinishOutput = fn(Option<Instant>) -> Vec<Lost>;
 
 impl Offload {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, pool: OnceCell::new(), has_output: Cell::new(false) }
+        Self { config, pool: OnceCell::new(), finish_output: Cell::new(None) }
     }
 
     /// Ends the pool; waits for at most `limit`.
@@ -69,15 +71,16 @@ impl Core {
     }
 
     /// Something was written to a standard stream: the end of the loop waits for it.
-    pub(crate) fn will_have_output(&self) {
-        self.offload.has_output.set(true);
+    pub(crate) fn will_have_output(&self, finish: FinishOutput) {
+        self.offload.finish_output.set(Some(finish));
     }
 
     /// Waits until what was written to standard streams is through; waits for at most `limit`.
     pub(super) fn finish_output(&self, limit: Duration) {
-        if self.offload.has_output.take() {
-            let lost = stdio::finish(Instant::now().checked_add(limit));
-            lost.for_each(|lost| self.executor.shared().report(Incident::Lost(lost)));
+        if let Some(finish) = self.offload.finish_output.take() {
+            for lost in finish(Instant::now().checked_add(limit)) {
+                self.executor.shared().report(Incident::Lost(lost));
+            }
         }
     }
 }

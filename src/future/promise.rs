@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::sync::wait_list::{Key, Removed, WaitList};
+use crate::wait_list::{Key, Removed, WaitList};
 
 /// Makes a value that is set once and awaited by many: the end that sets it, and one that awaits it, which can be
 /// cloned.

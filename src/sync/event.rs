@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::wait_list::{Key, WaitList};
+use crate::wait_list::{Key, WaitList};
 
 /// A flag that is set or not. Tasks wait until it is set, all together.
 ///

@@ -5,8 +5,8 @@ use std::fmt;
 use std::mem;
 use std::task::Context;
 
-use super::wait_list::wake;
 use crate::executor::wake::{Slot, WakeRef};
+use crate::wait_list::wake;
 
 /// Holds the waker of who waits. Needs no list, and hands over nothing: who is woken looks for itself, and
 /// nobody can be ahead of it.

@@ -59,7 +59,6 @@ mod event;
 mod latch;
 mod lazy_cell;
 mod lone_waiter;
-mod memory;
 pub mod mpsc;
 mod mutex;
 mod notify;
@@ -72,7 +71,6 @@ pub mod remote;
 mod rw_lock;
 mod semaphore;
 mod wait_group;
-pub(crate) mod wait_list;
 mod waiting;
 pub mod watch;
 

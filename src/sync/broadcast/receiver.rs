@@ -11,7 +11,7 @@ use futures_core::Stream;
 use super::shared::Shared;
 use super::{RecvError, TryRecvError};
 use crate::sync::budget::Budget;
-use crate::sync::wait_list::Key;
+use crate::wait_list::Key;
 
 /// Receives every value of a [`channel`](super::channel) that is sent while it exists. Also a [`Stream`] of
 /// them, which ends when no sender is left.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::{RecvError, TryRecvError};
-use crate::sync::wait_list::{Key, Removed, WaitList};
+use crate::wait_list::{Key, Removed, WaitList};
 
 /// What senders and receivers share.
 ///

@@ -7,11 +7,11 @@ use std::mem;
 use std::task::{Context, Poll, ready};
 
 use super::{Permits, TryRecvError};
+use crate::memory;
 use crate::sync::budget::Budget;
 use crate::sync::lone_waiter::LoneWaiter;
-use crate::sync::memory;
 use crate::sync::places::{Closed, Places, Refused};
-use crate::sync::wait_list::{Key, WaitList, Wakes};
+use crate::wait_list::{Key, WaitList, Wakes};
 
 /// The values, and who waits for what.
 ///
@@ -294,7 +294,7 @@ impl<T> Drop for PutBack<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::Chan;
-    use crate::sync::memory::KEPT;
+    use crate::memory::KEPT;
 
     #[test]
     fn the_memory_of_a_burst_is_given_back() {

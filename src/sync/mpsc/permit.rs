@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use super::chan::Chan;
 use crate::sync::places::Closed;
-use crate::sync::wait_list::Key;
+use crate::wait_list::Key;
 
 /// A place in a channel, for one value. Dropped unused, it goes to who waits longest.
 ///

@@ -5,8 +5,8 @@ use std::fmt;
 use std::mem;
 use std::ops::{Deref, DerefMut};
 
-use super::super::wait_list::WaitList;
 use super::{Mutex, pass_on};
+use crate::wait_list::WaitList;
 
 /// Holds a [`Mutex`], and gives its value. Dropping it unlocks: the lock goes to who waits longest.
 #[must_use = "a mutex is locked only while its guard lives"]

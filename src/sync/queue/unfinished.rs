@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 
-use crate::sync::wait_list::{WaitList, Wakes};
 use crate::sync::waiting::Waiting;
+use crate::wait_list::{WaitList, Wakes};
 
 /// See the [module](self).
 #[derive(Debug)]

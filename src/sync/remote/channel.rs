@@ -17,9 +17,10 @@ use futures_core::Stream;
 use super::block::{block_on, refuse_on_loop};
 use super::{lock, wake};
 use crate::executor::wake::WakeRef;
+use crate::memory;
+use crate::sync::budget;
 pub use crate::sync::mpsc::{SendError, TryRecvError, TrySendError};
-use crate::sync::wait_list::Wakes;
-use crate::sync::{budget, memory};
+use crate::wait_list::Wakes;
 
 /// Makes a channel that holds at most `capacity` values.
 ///
@@ -426,7 +427,7 @@ impl<T> fmt::Debug for Receiver<T> {
 #[cfg(test)]
 mod tests {
     use super::{lock, unbounded};
-    use crate::sync::memory::KEPT;
+    use crate::memory::KEPT;
 
     #[test]
     fn the_memory_of_a_burst_is_given_back() {

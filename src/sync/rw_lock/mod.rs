@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::TryLockError;
-use super::wait_list::{Key, Removed, WaitList};
+use crate::wait_list::{Key, Removed, WaitList};
 
 pub use guard::{RwLockReadGuard, RwLockWriteGuard};
 

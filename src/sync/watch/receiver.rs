@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use super::RecvError;
 use super::shared::{Ref, Shared};
-use crate::sync::wait_list::Key;
+use crate::wait_list::Key;
 
 /// Looks at the value of a [`channel`](super::channel). Clones look at the same, and have seen what this one
 /// has.

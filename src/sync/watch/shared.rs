@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::task::{Context, Poll, ready};
 
 use super::RecvError;
-use crate::sync::wait_list::{Key, Removed, WaitList};
+use crate::wait_list::{Key, Removed, WaitList};
 
 /// What senders and receivers share.
 pub(super) struct Shared<T> {

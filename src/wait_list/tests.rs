@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
 use super::{Key, Removed, WaitList, wake};
-use crate::sync::memory::KEPT;
+use crate::memory::KEPT;
 
 /// A list that hands out numbers on request of letters.
 type List = WaitList<char, u32>;
