@@ -20,11 +20,36 @@ pub(super) struct Offload {
     pool: OnceCell<Pool>,
     /// Something was written to a standard stream.
     has_output: Cell<bool>,
+    /// A job was handed over since the loop last waited.
+    has_new_job: Cell<bool>,
+    /// The last wait for a job was short.
+    is_eager: Cell<bool>,
 }
 
 impl Offload {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, pool: OnceCell::new(), has_output: Cell::new(false) }
+        Self {
+            config,
+            pool: OnceCell::new(),
+            has_output: Cell::new(false),
+            has_new_job: Cell::new(false),
+            is_eager: Cell::new(false),
+        }
+    }
+
+    /// Whether a job was handed over since this was asked last.
+    #[inline]
+    pub(super) fn has_new_job(&self) -> bool {
+        self.has_new_job.take()
+    }
+
+    /// Whether the loop looks around for a moment before it sleeps.
+    pub(super) fn is_eager(&self) -> bool {
+        self.is_eager.get()
+    }
+
+    pub(super) fn set_eager(&self, is_eager: bool) {
+        self.is_eager.set(is_eager);
     }
 
     /// Ends the pool; waits for at most `limit`.
@@ -57,6 +82,7 @@ impl Core {
         });
         let seed = self.executor.seed_of(Kind::Task, location);
         let guard = self.work_guard();
+        self.offload.has_new_job.set(true);
         pool.submit(run, seed, stays, guard)
     }
 }
