@@ -19,6 +19,10 @@ pub(super) struct Offload {
     pool: OnceCell<Pool>,
     /// Finishes what was written to standard streams, if anything was.
     finish_output: Cell<Option<FinishOutput>>,
+    /// A job was handed over since the loop last waited.
+    has_new_job: Cell<bool>,
+    /// The last wait for a job was short.
+    is_eager: Cell<bool>,
 }
 
 /// Waits until what was written is through, until the deadline, and gives what was lost.
@@ -26,7 +30,28 @@ type FinishOutput = fn(Option<Instant>) -> Vec<Lost>;
 
 impl Offload {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, pool: OnceCell::new(), finish_output: Cell::new(None) }
+        Self {
+            config,
+            pool: OnceCell::new(),
+            finish_output: Cell::new(None),
+            has_new_job: Cell::new(false),
+            is_eager: Cell::new(false),
+        }
+    }
+
+    /// Whether a job was handed over since this was asked last.
+    #[inline]
+    pub(super) fn has_new_job(&self) -> bool {
+        self.has_new_job.take()
+    }
+
+    /// Whether the loop looks around for a moment before it sleeps.
+    pub(super) fn is_eager(&self) -> bool {
+        self.is_eager.get()
+    }
+
+    pub(super) fn set_eager(&self, is_eager: bool) {
+        self.is_eager.set(is_eager);
     }
 
     /// Ends the pool; waits for at most `limit`.
@@ -59,6 +84,7 @@ impl Core {
         });
         let seed = self.executor.seed_of(Kind::Task, location);
         let guard = self.work_guard();
+        self.offload.has_new_job.set(true);
         pool.submit(run, seed, stays, guard)
     }
 }
