@@ -15,6 +15,7 @@ mod executor;
 #[cfg(feature = "fs")]
 pub mod fs;
 pub mod future;
+mod in_order;
 #[cfg(feature = "io")]
 pub mod io;
 mod memory;

@@ -34,7 +34,7 @@ mod job;
 mod worker;
 
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,6 +43,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) use job::Join;
+
+use slab::Slab;
 
 use self::job::{Job, Work};
 use crate::executor::task::{Payload, Seed};
@@ -112,14 +114,26 @@ struct State {
     asleep: usize,
     /// Calls that no thread has heard yet.
     called: usize,
-    /// What runs, by thread.
-    running: BTreeMap<u64, Seed>,
-    handles: BTreeMap<u64, JoinHandle<()>>,
+    workers: Slab<Place>,
     /// The thread that ended last: the next one joins it, and `close` the last.
     last_ended: Option<JoinHandle<()>>,
     /// Threads that were ever started.
     started: u64,
     is_closed: bool,
+}
+
+/// A thread that has not ended.
+struct Place {
+    thread: JoinHandle<()>,
+    /// The job that it runs.
+    running: Option<Seed>,
+}
+
+impl State {
+    /// What runs.
+    fn running(&self) -> impl Iterator<Item = Seed> {
+        self.workers.iter().filter_map(|(_, worker)| worker.running)
+    }
 }
 
 /// A job that waits for a thread.
@@ -181,16 +195,17 @@ impl Pool {
             cancel(unstarted, &mut left.unstarted);
         }
         let mut state = self.shared.lock();
-        left.stuck = state.running.values().copied().collect();
+        left.stuck = state.running().collect();
         let late = std::mem::take(&mut state.queue);
-        let handles = std::mem::take(&mut state.handles);
+        let workers = std::mem::take(&mut state.workers);
         let last = state.last_ended.take();
         let are_over = state.threads == 0;
         drop(state);
         cancel(late, &mut left.unstarted);
         if are_over {
             // They have nothing left to do but to end.
-            handles.into_values().chain(last).for_each(|thread| drop(thread.join()));
+            workers.into_iter().for_each(|(_, worker)| drop(worker.thread.join()));
+            last.into_iter().for_each(|thread| drop(thread.join()));
         }
         left
     }
@@ -307,7 +322,7 @@ impl fmt::Debug for Shared {
         f.debug_struct("Pool")
             .field("threads", &state.threads)
             .field("queued", &state.queue.len())
-            .field("running", &state.running.len())
+            .field("running", &state.running().count())
             .finish()
     }
 }

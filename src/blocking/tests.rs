@@ -74,7 +74,7 @@ fn a_job_wakes_one_thread() {
     }
     let (go, wait_for) = mpsc::channel::<()>();
     let one = submit(&pool, move || wait_for.recv());
-    while pool.shared.lock().running.is_empty() {
+    while pool.shared.lock().running().next().is_none() {
         thread::yield_now();
     }
     assert_eq!(asleep(), THREADS - 1);

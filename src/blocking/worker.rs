@@ -7,26 +7,30 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use super::{Entry, MOMENT, Shared, State};
+use super::{Entry, MOMENT, Place, Shared, State};
+use crate::executor::task::Seed;
 use crate::executor::wake::WakeRef;
 
 /// Starts a thread, which is idle at first.
 pub(super) fn start(shared: &Arc<Shared>, state: &mut State) -> io::Result<()> {
     let number = state.started + 1;
-    let worker = Worker { shared: Arc::clone(shared), number, is_eager: Cell::new(false) };
+    let place = state.workers.vacant_entry();
+    let worker =
+        Worker { shared: Arc::clone(shared), place: place.key(), is_eager: Cell::new(false) };
     let thread = thread::Builder::new()
         .name(format!("{}-{number}", shared.config.thread_name))
         .spawn(move || worker.run())?;
+    place.insert(Place { thread, running: None });
     state.started = number;
     state.threads += 1;
     state.idle += 1;
-    state.handles.insert(number, thread);
     Ok(())
 }
 
 struct Worker {
     shared: Arc<Shared>,
-    number: u64,
+    /// Among the workers.
+    place: usize,
     /// The last wait for a job was short.
     is_eager: Cell<bool>,
 }
@@ -37,7 +41,7 @@ impl Worker {
         loop {
             if let Some(entry) = state.queue.pop_front() {
                 state.idle -= 1;
-                state.running.insert(self.number, entry.work.seed());
+                self.now_runs(&mut state, Some(entry.work.seed()));
                 let must_notify = !state.queue.is_empty() && self.call_next(&mut state);
                 drop(state);
                 if must_notify {
@@ -80,9 +84,16 @@ impl Worker {
         drop(entry);
     }
 
+    /// After `close` has given up it has no place, and no other can get it: no thread is started then.
+    fn now_runs(&self, state: &mut State, job: Option<Seed>) {
+        if let Some(place) = state.workers.get_mut(self.place) {
+            place.running = job;
+        }
+    }
+
     fn has_ended_job(&self) {
         let mut state = self.shared.lock();
-        state.running.remove(&self.number);
+        self.now_runs(&mut state, None);
         state.idle += 1;
     }
 
@@ -129,10 +140,10 @@ impl Worker {
     fn end(&self, mut state: MutexGuard<'_, State>) {
         state.idle -= 1;
         state.threads -= 1;
-        let own = state.handles.remove(&self.number);
+        let own = state.workers.try_remove(self.place);
         // After `close` has given up there is nobody to join this one.
         let before = match own {
-            Some(own) => state.last_ended.replace(own),
+            Some(own) => state.last_ended.replace(own.thread),
             None => None,
         };
         drop(state);

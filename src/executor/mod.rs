@@ -470,7 +470,7 @@ impl Executor {
         // SAFETY: tenants leave when they are over.
         let tasks = tenants.into_iter().map(|tenant| unsafe { TaskRef::from_tenant(tenant) });
         let mut tasks: Vec<TaskRef> = tasks.filter(|task| task.kind() != Kind::Internal).collect();
-        tasks.sort_unstable_by_key(TaskRef::id);
+        crate::in_order::sort_by_number(&mut tasks, TaskRef::id);
         tasks
     }
 

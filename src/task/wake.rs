@@ -10,6 +10,7 @@ use crate::event_loop::context;
 use crate::executor::Incident;
 use crate::executor::task::discard;
 use crate::executor::wake::WakeRef;
+use crate::wait_list::Foreign;
 
 type Payload = Box<dyn Any + Send>;
 
@@ -49,6 +50,11 @@ impl Waiter {
 /// goes to the caller, after all were woken, unless this thread is panicking already.
 pub(super) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     wake_refs(wakers.into_iter().map(WakeRef::Foreign));
+}
+
+/// As [`wake_all`], for those who waited in lists.
+pub(super) fn wake_foreign(foreign: Foreign) {
+    wake_refs(foreign.into_wakers());
 }
 
 fn wake_refs(wakers: impl IntoIterator<Item = WakeRef>) {
