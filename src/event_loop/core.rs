@@ -20,6 +20,7 @@ use super::interrupt::OnCtrlC;
 use super::offload::Offload;
 use super::pace::Pace;
 use crate::blocking::{self, MOMENT};
+use crate::executor::task::TaskRef;
 use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Reporter};
 #[cfg(feature = "net")]
@@ -147,8 +148,13 @@ impl Core {
     fn poll_ready(&self, limit: usize, is_done: impl Fn() -> bool) -> usize {
         match self.slow_poll {
             None => self.executor.poll_ready(limit, is_done),
-            Some(threshold) => self.executor.poll_ready_timed(limit, threshold, is_done),
+            Some(threshold) => self.executor.poll_ready_timed(limit, threshold, &is_done),
         }
+    }
+
+    /// As [`poll_ready`](Self::poll_ready), for turns that nothing ends before.
+    fn poll_some(&self, limit: usize) -> usize {
+        self.poll_ready(limit, || false)
     }
 
     /// One turn: the five steps of the module's docs. Waits for at most `limit` when nothing is ready;
@@ -157,23 +163,22 @@ impl Core {
         self.executor.receive();
         self.fire_timers();
         let ready = self.executor.ready_len();
-        let polled = self.poll_ready(ready.min(self.pace.stretch()), || false);
+        let polled = self.poll_some(ready.min(self.pace.stretch()));
         self.pace.count(polled);
         if self.executor.ready_len() == 0 { self.wait(limit) } else { self.look_around() }
     }
 
-    /// Turns until `is_done`, which is asked whenever a task is over.
+    /// Turns until the task is over, which is asked whenever one is.
     ///
     /// Step 3 goes on with tasks that became ready in it, up to the next look at the clock: no timer can be
     /// due before that, and the order is the same as if further turns polled them.
-    #[inline]
-    pub(super) fn turn_until(&self, is_done: impl Fn() -> bool) -> io::Result<()> {
+    pub(super) fn turn_until_over(&self, task: &TaskRef) -> io::Result<()> {
         loop {
             self.executor.receive();
             self.fire_timers();
-            let polled = self.poll_ready(self.pace.stretch(), &is_done);
+            let polled = self.poll_ready(self.pace.stretch(), || task.is_over());
             self.pace.count(polled);
-            if is_done() {
+            if task.is_over() {
                 return Ok(());
             }
             if self.executor.ready_len() == 0 {
@@ -206,11 +211,11 @@ impl Core {
     }
 
     /// Turns until `is_done`, which is asked before each wait, and now and then while tasks are ready.
-    pub(super) fn turn_until_seen(&self, is_done: impl Fn() -> bool) -> io::Result<()> {
+    pub(super) fn turn_until_seen(&self, is_done: &dyn Fn() -> bool) -> io::Result<()> {
         while !is_done() {
             self.executor.receive();
             self.fire_timers();
-            let polled = self.poll_ready(self.pace.stretch(), || false);
+            let polled = self.poll_some(self.pace.stretch());
             self.pace.count(polled);
             if self.executor.ready_len() > 0 {
                 self.look_around()?;
@@ -243,7 +248,7 @@ impl Core {
     fn poll_all_ready(&self) -> io::Result<()> {
         let mut left = self.executor.ready_len();
         loop {
-            let polled = self.poll_ready(left.min(self.pace.stretch()), || false);
+            let polled = self.poll_some(left.min(self.pace.stretch()));
             self.pace.count(polled);
             left -= polled;
             if left == 0 || polled == 0 {

@@ -79,7 +79,7 @@ impl EventLoop {
         let _request = self.core.ending.for_this_run();
         let main = Main::spawn(&self.core, future, location);
         let _watch = Watch::begin(&self.core, main.join.task().clone());
-        check(self.core.turn_until(|| main.join.task().is_over()));
+        check(self.core.turn_until_over(main.join.task()));
         main.output().ok_or(Interrupted)
     }
 

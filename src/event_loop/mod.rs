@@ -165,7 +165,7 @@ impl EventLoop {
         self.core.executor.restore_stash();
         let _request = self.core.ending.for_this_run();
         let main = Main::spawn(&self.core, future, location);
-        check(self.core.turn_until(|| main.join.task().is_over()));
+        check(self.core.turn_until_over(main.join.task()));
         main.output().expect("nobody else has the main task's handle")
     }
 

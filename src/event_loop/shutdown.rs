@@ -81,7 +81,7 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
         is_overdue,
         |task| report.note(core, task),
     );
-    turn_until(core, left(), || core.ending.cleanups() == 0);
+    turn_until(core, left(), &|| core.ending.cleanups() == 0);
     let jobs = core.offload.close(limit.saturating_sub(begin.elapsed()));
     report.note_jobs(core, &jobs);
     core.finish_output(limit.saturating_sub(begin.elapsed()));
@@ -116,7 +116,7 @@ fn ask(core: &Core, grace: Duration) {
         token.cancel_with(SHUTTING_DOWN);
     });
     let living = Living::new(core);
-    turn_until(core, grace, || living.are_over());
+    turn_until(core, grace, &|| living.are_over());
 }
 
 /// The tasks to wait for. Looked at in every turn, so not all of them each time: from the last one on, those that are
@@ -152,7 +152,7 @@ impl<'a> Living<'a> {
 
 /// Turns the loop until `is_done`, or the limit is up by the loop's clock. The alarm is there to end a wait; the deadline
 /// is looked at besides, since an alarm waits for its turn behind all that is ready.
-fn turn_until(core: &Core, limit: Duration, is_done: impl Fn() -> bool) {
+fn turn_until(core: &Core, limit: Duration, is_done: &dyn Fn() -> bool) {
     if is_done() || limit.is_zero() {
         return;
     }
@@ -166,7 +166,7 @@ fn turn_until(core: &Core, limit: Duration, is_done: impl Fn() -> bool) {
     });
     let is_up = || has_rung.get() || core.executor.now() > deadline;
     // A loop that cannot wait any more ends without.
-    let _waited = core.turn_until_seen(|| is_done() || is_up());
+    let _waited = core.turn_until_seen(&|| is_done() || is_up());
     alarm.abort();
 }
 

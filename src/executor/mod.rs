@@ -424,7 +424,7 @@ impl Executor {
         &self,
         limit: usize,
         threshold: Duration,
-        is_done: impl Fn() -> bool,
+        is_done: &dyn Fn() -> bool,
     ) -> usize {
         let _polling = Polling { shared: &self.shared, before: None };
         let mut polled = 0;

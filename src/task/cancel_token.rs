@@ -23,7 +23,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use slab::Slab;
 
-use super::wake::wake_foreign;
+use super::wake::wake_all;
 use crate::in_order::sort_by_number;
 use crate::wait_list::{Foreign, Key, WaitList};
 
@@ -119,7 +119,7 @@ impl CancelToken {
             node.mark(reason.as_ref(), &mut foreign);
             marked.extend(node.take_children());
         }
-        wake_foreign(foreign);
+        wake_all(foreign.into_wakers());
         true
     }
 

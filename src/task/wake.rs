@@ -3,14 +3,13 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::resume_unwind;
-use std::task::{Context, Waker};
+use std::task::Context;
 use std::thread;
 
 use crate::event_loop::context;
 use crate::executor::Incident;
 use crate::executor::task::discard;
 use crate::executor::wake::WakeRef;
-use crate::wait_list::Foreign;
 
 type Payload = Box<dyn Any + Send>;
 
@@ -37,7 +36,7 @@ impl Waiter {
 
     /// Wakes who waits, if anybody does. No borrow may be held. A panic goes where those of [`wake_all`] go.
     pub(super) fn wake(&self) {
-        wake_refs(self.waker.take());
+        wake_all(self.waker.take());
     }
 
     /// Nobody waits any more. No borrow may be held.
@@ -46,18 +45,10 @@ impl Waiter {
     }
 }
 
-/// Wakes all, in order. No borrow may be held: foreign wakers are foreign code. A panic goes to the error hook of the loop that runs here; where none runs, the first one
-/// goes to the caller, after all were woken, unless this thread is panicking already.
-pub(super) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
-    wake_refs(wakers.into_iter().map(WakeRef::Foreign));
-}
-
-/// As [`wake_all`], for those who waited in lists.
-pub(super) fn wake_foreign(foreign: Foreign) {
-    wake_refs(foreign.into_wakers());
-}
-
-fn wake_refs(wakers: impl IntoIterator<Item = WakeRef>) {
+/// Wakes all, in order. No borrow may be held: foreign wakers are foreign code. A panic goes to the error hook of the loop
+/// that runs here; where none runs, the first one goes to the caller, after all were woken, unless this thread is panicking
+/// already.
+pub(super) fn wake_all(wakers: impl IntoIterator<Item = WakeRef>) {
     let mut first = None;
     for waker in wakers {
         let Some(unreported) = waker.wake().err().and_then(report) else { continue };
