@@ -76,17 +76,16 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
     ask(core, left().min(core.grace));
     core.remote.close(core);
     let is_overdue = || begin.elapsed() > limit;
-    let first = core.executor.end_all(
-        |task| task.kind() != Kind::Cleanup,
-        is_overdue,
-        |task| report.note(core, task),
-    );
+    let first =
+        core.executor.end_all(&|task| task.kind() != Kind::Cleanup, &is_overdue, &mut |task| {
+            report.note(core, task)
+        });
     turn_until(core, left(), &|| core.ending.cleanups() == 0);
     let jobs = core.offload.close(limit.saturating_sub(begin.elapsed()));
     report.note_jobs(core, &jobs);
     core.finish_output(limit.saturating_sub(begin.elapsed()));
     core.ending.stop_adopting();
-    let last = core.executor.end_all(|_| true, is_overdue, |task| report.note(core, task));
+    let last = core.executor.end_all(&|_| true, &is_overdue, &mut |task| report.note(core, task));
     core.remote.tell_last(core);
 
     report.rounds = first.rounds + last.rounds;
@@ -100,7 +99,7 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
 pub(super) fn end_abruptly(core: &Core) {
     core.remote.close(core);
     core.ending.stop_adopting();
-    core.executor.end_all(|_| true, || false, |_| {});
+    core.executor.end_all(&|_| true, &|| false, &mut |_| {});
     core.offload.close(core.shutdown_limit);
     core.remote.tell_last(core);
 }
@@ -134,9 +133,7 @@ impl<'a> Living<'a> {
     fn are_over(&self) -> bool {
         self.forget_over();
         if self.tasks.borrow().is_empty() {
-            let mut tasks = self.core.executor.tasks();
-            tasks.retain(|task| task.kind() == Kind::Task);
-            self.tasks.replace(tasks);
+            self.tasks.replace(self.core.executor.tasks(&|task| task.kind() == Kind::Task));
             self.forget_over();
         }
         self.tasks.borrow().is_empty()

@@ -119,7 +119,7 @@ impl CancelToken {
             node.mark(reason.as_ref(), &mut foreign);
             marked.extend(node.take_children());
         }
-        wake_all(foreign.into_wakers());
+        wake_all(&mut foreign.into_wakers());
         true
     }
 

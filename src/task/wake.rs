@@ -36,7 +36,7 @@ impl Waiter {
 
     /// Wakes who waits, if anybody does. No borrow may be held. A panic goes where those of [`wake_all`] go.
     pub(super) fn wake(&self) {
-        wake_all(self.waker.take());
+        wake_all(&mut self.waker.take().into_iter());
     }
 
     /// Nobody waits any more. No borrow may be held.
@@ -48,7 +48,7 @@ impl Waiter {
 /// Wakes all, in order. No borrow may be held: foreign wakers are foreign code. A panic goes to the error hook of the loop
 /// that runs here; where none runs, the first one goes to the caller, after all were woken, unless this thread is panicking
 /// already.
-pub(super) fn wake_all(wakers: impl IntoIterator<Item = WakeRef>) {
+pub(super) fn wake_all(wakers: &mut dyn Iterator<Item = WakeRef>) {
     let mut first = None;
     for waker in wakers {
         let Some(unreported) = waker.wake().err().and_then(report) else { continue };

@@ -4,6 +4,7 @@
 //! before it ran, goes to the next.
 
 use std::cell::Cell;
+use std::iter;
 use std::task::{Context, Poll, ready};
 
 use crate::task::wake::wake_all;
@@ -50,7 +51,7 @@ impl Gate {
         if place.has_turn || was_served {
             // To the one who waited longest.
             match self.waiting.serve(|()| Some(())) {
-                Some(waker) => wake_all([waker]),
+                Some(waker) => wake_all(&mut iter::once(waker)),
                 None => self.free.set(self.free.get() + 1),
             }
         }
