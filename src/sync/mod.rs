@@ -58,7 +58,7 @@ mod error;
 mod event;
 mod latch;
 mod lazy_cell;
-mod lone_waiter;
+pub(crate) mod lone_waiter;
 mod memory;
 pub mod mpsc;
 mod mutex;

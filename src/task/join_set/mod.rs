@@ -4,7 +4,6 @@
 //! list of those that are over, and whoever waits for the next is woken. The outcome stays in the task's own cell until
 //! it is taken, so a set allocates nothing for it.
 
-mod gate;
 mod tracked;
 
 use std::cell::{Cell, RefCell};
@@ -19,12 +18,12 @@ use std::task::{Context, Poll};
 use futures_core::{FusedStream, Stream};
 use slab::Slab;
 
-use self::gate::Gate;
 use self::tracked::Tracked;
 use super::wake::Waiter;
 use super::{AbortHandle, JoinError, JoinHandle, TaskId};
 use crate::event_loop::context;
 use crate::executor;
+use crate::sync::Semaphore;
 
 /// A set of tasks, joined in the order in which they end. Dropping it aborts them all.
 ///
@@ -63,8 +62,9 @@ struct Shared<T> {
     over: RefCell<VecDeque<usize>>,
     spawned: Cell<u64>,
     waiter: Waiter,
-    /// `None`: no limit.
-    gate: Option<Gate>,
+    limit: Option<usize>,
+    /// Of which each task that runs has a permit, if there is a limit.
+    permits: Option<Rc<Semaphore>>,
 }
 
 struct Entry<T> {
@@ -77,7 +77,7 @@ struct Entry<T> {
 impl<T: 'static> JoinSet<T> {
     /// Makes an empty set.
     pub fn new() -> Self {
-        Self::with_gate(None)
+        Self::with_optional_limit(None)
     }
 
     /// Makes an empty set of which at most `limit` tasks run at the same time; zero counts as one. The others wait for
@@ -100,16 +100,17 @@ impl<T: 'static> JoinSet<T> {
     /// # });
     /// ```
     pub fn with_limit(limit: usize) -> Self {
-        Self::with_gate(Some(Gate::new(limit)))
+        Self::with_optional_limit(Some(limit.clamp(1, Semaphore::MAX_PERMITS)))
     }
 
-    fn with_gate(gate: Option<Gate>) -> Self {
+    fn with_optional_limit(limit: Option<usize>) -> Self {
         let shared = Shared {
             members: RefCell::default(),
             over: RefCell::default(),
             spawned: Cell::new(0),
             waiter: Waiter::default(),
-            gate,
+            limit,
+            permits: limit.map(|limit| Rc::new(Semaphore::new(limit))),
         };
         Self { shared: Rc::new(shared) }
     }
@@ -318,8 +319,7 @@ impl<T: 'static> JoinSet<T> {
 
     /// Lets all tasks run on by themselves, and empties the set. Those that wait for their turn still get it.
     pub fn detach_all(&mut self) {
-        let limit = self.shared.gate.as_ref().map(Gate::limit);
-        let empty = Self::with_gate(limit.map(Gate::new));
+        let empty = Self::with_optional_limit(self.shared.limit);
         let full = std::mem::replace(self, empty);
         full.shared.take_members().into_iter().for_each(drop);
     }
@@ -427,7 +427,7 @@ impl<T> fmt::Debug for JoinSet<T> {
         f.debug_struct("JoinSet")
             .field("len", &self.shared.members.borrow().len())
             .field("over", &self.shared.over.borrow().len())
-            .field("limit", &self.shared.gate.as_ref().map(Gate::limit))
+            .field("limit", &self.shared.limit)
             .finish_non_exhaustive()
     }
 }

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::Shared;
-use super::gate::Place;
+use crate::sync::Semaphore;
+use crate::sync::futures::AcquireOwned;
 
 pin_project! {
     /// Tells the set when the future is gone.
@@ -30,12 +31,14 @@ pin_project! {
 struct Membership<T> {
     set: Rc<Shared<T>>,
     key: usize,
-    place: Place,
+    /// Until it is its turn, if there is a limit. The permit itself would only take more room.
+    turn: Option<AcquireOwned>,
 }
 
 impl<F, T> Tracked<F, T> {
     pub(super) fn new(future: F, set: Rc<Shared<T>>, key: usize) -> Self {
-        let membership = Membership { set, key, place: Place::Away };
+        let turn = set.permits.as_ref().map(Semaphore::acquire_owned);
+        let membership = Membership { set, key, turn };
         Self { future: Some(future), membership }
     }
 }
@@ -46,8 +49,9 @@ impl<F: Future<Output = T>, T> Future for Tracked<F, T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = self.project();
-        if let Some(gate) = &this.membership.set.gate {
-            ready!(gate.poll_enter(&mut this.membership.place, cx));
+        if let Some(turn) = &mut this.membership.turn {
+            ready!(Pin::new(turn).poll(cx)).expect("nobody closes it").forget();
+            this.membership.turn = None;
         }
         this.future.as_pin_mut().expect("it is there until the drop").poll(cx)
     }
@@ -55,8 +59,8 @@ impl<F: Future<Output = T>, T> Future for Tracked<F, T> {
 
 impl<T> Drop for Membership<T> {
     fn drop(&mut self) {
-        if let Some(gate) = &self.set.gate {
-            gate.leave(self.place);
+        if let (Some(permits), None) = (&self.set.permits, self.turn.take()) {
+            permits.add_permits(1);
         }
         self.set.is_over(self.key);
     }
