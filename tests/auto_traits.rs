@@ -301,6 +301,8 @@ fn what_tasks_wait_for_stays_on_its_thread() {
         (traits_of!(sync::RwLock<u8>), [YES, NO, YES]),
         (traits_of!(sync::RwLockReadGuard<'static, Pinned>), [NO, NO, YES]),
         (traits_of!(sync::RwLockWriteGuard<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::MappedRwLockReadGuard<'static, Pinned>), [NO, NO, YES]),
+        (traits_of!(sync::MappedRwLockWriteGuard<'static, Pinned>), [NO, NO, YES]),
         (traits_of!(sync::Semaphore), [YES, NO, YES]),
         (traits_of!(sync::Permit<'static>), [NO, NO, YES]),
         (traits_of!(sync::OwnedPermit), [NO, NO, YES]),

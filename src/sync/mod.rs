@@ -54,8 +54,10 @@ mod barrier;
 pub mod broadcast;
 mod budget;
 mod condition;
+mod ends;
 mod error;
 mod event;
+mod guard;
 mod latch;
 mod lazy_cell;
 pub(crate) mod lone_waiter;
@@ -85,7 +87,9 @@ pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, TryLockError};
 pub use notify::Notify;
 pub use once_cell::{OnceCell, SetError};
 pub use rate_limiter::{RateLimitError, RateLimiter};
-pub use rw_lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use rw_lock::{
+    MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 pub use semaphore::{AcquireError, OwnedPermit, Permit, Semaphore, TryAcquireError};
 pub use wait_group::{WaitGroup, WorkToken};
 

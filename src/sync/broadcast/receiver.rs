@@ -48,7 +48,7 @@ impl<T> Receiver<T> {
 
     /// Returns whether no sender is left. What was sent can be received.
     pub fn is_closed(&self) -> bool {
-        self.shared.senders() == 0
+        self.shared.ends().senders() == 0
     }
 
     /// Returns whether both receive the same values.

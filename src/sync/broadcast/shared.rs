@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::{RecvError, TryRecvError};
+use crate::sync::ends::Ends;
 use crate::sync::wait_list::{Key, Removed, WaitList};
 
 /// What senders and receivers share.
@@ -17,12 +18,9 @@ pub(super) struct Shared<T> {
     ring: RefCell<Ring<T>>,
     /// The number of the next value to be sent: who looks for it need not borrow the ring to find nothing.
     end: Cell<u64>,
-    senders: Cell<usize>,
-    receivers: Cell<usize>,
+    ends: Ends,
     /// Receivers that wait for a value, or for the end.
     waiting: WaitList,
-    /// Senders that wait until there is no receiver.
-    closing: WaitList,
 }
 
 /// The newest values. Behind an `Rc`, so that they can be cloned, which is foreign code, with nothing borrowed.
@@ -69,10 +67,8 @@ impl<T> Shared<T> {
         Self {
             ring: RefCell::new(Ring { values: VecDeque::new(), first: 0, capacity }),
             end: Cell::new(0),
-            senders: Cell::new(1),
-            receivers: Cell::new(1),
+            ends: Ends::new(),
             waiting: WaitList::new(),
-            closing: WaitList::new(),
         }
     }
 
@@ -93,7 +89,7 @@ impl<T> Shared<T> {
 
     /// Keeps a value for all receivers there are, and wakes those who wait.
     pub(super) fn send(&self, value: T) -> Result<usize, T> {
-        let left = self.receivers.get();
+        let left = self.ends.receivers();
         if left == 0 {
             return Err(value);
         }
@@ -112,7 +108,7 @@ impl<T> Shared<T> {
     #[inline]
     pub(super) fn try_recv(&self, next: &mut u64) -> Result<Rc<T>, TryRecvError> {
         if self.len_from(*next) == 0 {
-            let is_over = self.senders.get() == 0;
+            let is_over = self.ends.senders() == 0;
             return Err(if is_over { TryRecvError::Closed } else { TryRecvError::Empty });
         }
         let received = self.ring.borrow_mut().receive(*next);
@@ -153,7 +149,7 @@ impl<T> Shared<T> {
                 }
                 Err(TryRecvError::Empty) => (),
             }
-            let is_there = || self.senders.get() == 0 || self.len_from(*next) > 0;
+            let is_there = || self.ends.senders() == 0 || self.len_from(*next) > 0;
             ready!(self.waiting.join(key, cx, (), || is_there().then_some(())));
         }
     }
@@ -166,18 +162,15 @@ impl<T> Shared<T> {
 
     /// Adds a receiver of what is sent from now on; gives the number of its first value.
     pub(super) fn add_receiver(&self) -> u64 {
-        self.receivers.set(self.receivers.get() + 1);
+        self.ends.add_receiver();
         self.end.get()
     }
 
     /// Removes a receiver, and the values that were kept for it alone.
     pub(super) fn remove_receiver(&self, next: u64) {
-        self.receivers.set(self.receivers.get() - 1);
         // Dropped last: that is foreign code.
         let _unreceived = self.skip_from(next);
-        if self.receivers.get() == 0 {
-            self.closing.serve_all(|()| ());
-        }
+        self.ends.remove_receiver();
     }
 
     fn skip_from(&self, next: u64) -> Vec<Rc<T>> {
@@ -194,33 +187,14 @@ impl<T> Shared<T> {
         unreceived
     }
 
-    pub(super) fn senders(&self) -> usize {
-        self.senders.get()
-    }
-
-    pub(super) fn receivers(&self) -> usize {
-        self.receivers.get()
-    }
-
-    pub(super) fn add_sender(&self) {
-        self.senders.set(self.senders.get() + 1);
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     pub(super) fn remove_sender(&self) {
-        self.senders.set(self.senders.get() - 1);
-        if self.senders.get() == 0 {
+        if self.ends.remove_sender() {
             self.waiting.serve_all(|()| ());
         }
-    }
-
-    /// Waits until there is no receiver.
-    pub(super) fn poll_closed(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<()> {
-        self.closing.wait(key, cx, (), || (self.receivers.get() == 0).then_some(()), |()| ())
-    }
-
-    /// A future that waited for that is dropped.
-    pub(super) fn leave_closing(&self, key: &mut Option<Key>) {
-        drop(self.closing.remove(key));
     }
 }
 
@@ -229,8 +203,8 @@ impl<T> fmt::Debug for Shared<T> {
         f.debug_struct("Shared")
             .field("len", &self.len())
             .field("capacity", &self.capacity())
-            .field("senders", &self.senders.get())
-            .field("receivers", &self.receivers.get())
+            .field("senders", &self.ends.senders())
+            .field("receivers", &self.ends.receivers())
             .finish()
     }
 }

@@ -2,17 +2,41 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
 
 use super::RecvError;
 use super::shared::{Ref, Shared};
 use crate::sync::wait_list::Key;
 
 /// Looks at the value of a [`channel`](super::channel). Clones look at the same, and have seen what this one
-/// has.
+/// has. Also a [`Stream`] of clones of the newest value, one for each time that [`changed`](Self::changed)
+/// would say so, which ends when no sender is left.
+///
+/// A new receiver has seen the value, so its stream begins with the next one; to begin with the present one,
+/// call [`mark_changed`](Self::mark_changed) first.
 ///
 /// The receiver itself is what waits: a future of its that is dropped keeps its place until the next change.
+///
+/// # Examples
+///
+/// ```
+/// # use monoloop::sync::watch;
+/// use futures_lite::StreamExt;
+///
+/// # monoloop::run(async {
+/// let (sender, mut receiver) = watch::channel(1);
+/// receiver.mark_changed();
+/// assert_eq!(receiver.next().await, Some(1));
+/// sender.send_replace(2);
+/// sender.send_replace(3);
+/// drop(sender);
+/// assert_eq!(receiver.collect::<Vec<_>>().await, [3]);
+/// # });
+/// ```
 #[must_use = "a receiver that is dropped sees nothing"]
 pub struct Receiver<T> {
     shared: Rc<Shared<T>>,
@@ -130,7 +154,7 @@ impl<T> Receiver<T> {
 
     /// Returns whether no sender is left.
     pub fn is_closed(&self) -> bool {
-        self.shared.senders() == 0
+        self.shared.ends().senders() == 0
     }
 
     /// Returns whether both look at the same value.
@@ -139,9 +163,21 @@ impl<T> Receiver<T> {
     }
 }
 
+/// # Panics
+///
+/// If the clone of a value changes the value.
+impl<T: Clone> Stream for Receiver<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let changed = ready!(self.poll_changed(cx));
+        Poll::Ready(changed.is_ok().then(|| self.borrow().clone()))
+    }
+}
+
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
-        self.shared.add_receiver();
+        self.shared.ends().add_receiver();
         Self { shared: Rc::clone(&self.shared), seen: self.seen, key: None }
     }
 }
@@ -149,7 +185,7 @@ impl<T> Clone for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let _waker = self.shared.leave(&mut self.key);
-        self.shared.remove_receiver();
+        self.shared.ends().remove_receiver();
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::task::{Context, Poll, ready};
 
 use super::RecvError;
+use crate::sync::ends::Ends;
 use crate::sync::wait_list::{Key, Removed, WaitList};
 
 /// What senders and receivers share.
@@ -13,12 +14,9 @@ pub(super) struct Shared<T> {
     value: RefCell<T>,
     /// How often the value was changed.
     version: Cell<u64>,
-    senders: Cell<usize>,
-    receivers: Cell<usize>,
+    ends: Ends,
     /// Receivers that wait for a change, or the end.
     waiting: WaitList,
-    /// Senders that wait until there is no receiver.
-    closing: WaitList,
 }
 
 impl<T> Shared<T> {
@@ -27,10 +25,8 @@ impl<T> Shared<T> {
         Self {
             value: RefCell::new(value),
             version: Cell::new(0),
-            senders: Cell::new(1),
-            receivers: Cell::new(1),
+            ends: Ends::new(),
             waiting: WaitList::new(),
-            closing: WaitList::new(),
         }
     }
 
@@ -71,7 +67,7 @@ impl<T> Shared<T> {
                 ready!(self.waiting.poll(key, cx));
             }
             let is_new = || self.version() != *seen;
-            let is_over = || self.senders.get() == 0;
+            let is_over = || self.ends.senders() == 0;
             if is_new() {
                 *seen = self.version();
                 return Poll::Ready(Ok(()));
@@ -90,44 +86,14 @@ impl<T> Shared<T> {
         key.is_some().then(|| self.waiting.remove(key))
     }
 
-    pub(super) fn senders(&self) -> usize {
-        self.senders.get()
-    }
-
-    pub(super) fn receivers(&self) -> usize {
-        self.receivers.get()
-    }
-
-    pub(super) fn add_sender(&self) {
-        self.senders.set(self.senders.get() + 1);
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     pub(super) fn remove_sender(&self) {
-        self.senders.set(self.senders.get() - 1);
-        if self.senders.get() == 0 {
+        if self.ends.remove_sender() {
             self.waiting.serve_all(|()| ());
         }
-    }
-
-    pub(super) fn add_receiver(&self) {
-        self.receivers.set(self.receivers.get() + 1);
-    }
-
-    pub(super) fn remove_receiver(&self) {
-        self.receivers.set(self.receivers.get() - 1);
-        if self.receivers.get() == 0 {
-            self.closing.serve_all(|()| ());
-        }
-    }
-
-    /// Waits until there is no receiver.
-    pub(super) fn poll_closed(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<()> {
-        self.closing.wait(key, cx, (), || (self.receivers.get() == 0).then_some(()), |()| ())
-    }
-
-    /// A future that waited for that is dropped.
-    pub(super) fn leave_closing(&self, key: &mut Option<Key>) {
-        drop(self.closing.remove(key));
     }
 }
 
@@ -136,8 +102,8 @@ impl<T: fmt::Debug> fmt::Debug for Shared<T> {
         f.debug_struct("Shared")
             .field("value", &self.value)
             .field("version", &self.version.get())
-            .field("senders", &self.senders.get())
-            .field("receivers", &self.receivers.get())
+            .field("senders", &self.ends.senders())
+            .field("receivers", &self.ends.receivers())
             .finish()
     }
 }
