@@ -326,6 +326,10 @@ fn wakes_the_newest<T>(future: impl Future<Output = T>, wake: impl FnOnce()) {
 
 #[test]
 fn the_newest_waker_is_woken() {
+    let (sender, receiver) = channel::unbounded::<u8>();
+    wakes_the_newest(sender.closed(), || drop(receiver));
+    let (mut sender, receiver) = oneshot::channel::<u8>();
+    wakes_the_newest(sender.closed(), || drop(receiver));
     let (sender, mut receiver) = channel::bounded(1);
     wakes_the_newest(receiver.recv(), || sender.try_send(1).unwrap());
     sender.try_send(1).unwrap();
@@ -334,6 +338,41 @@ fn the_newest_waker_is_woken() {
     wakes_the_newest(receiver, || sender.send(()).unwrap());
     let event = Event::new();
     wakes_the_newest(event.wait(), || event.set());
+}
+
+#[test]
+fn senders_wait_until_nobody_receives() {
+    let (sender, mut receiver) = channel::bounded::<u8>(1);
+    let other = sender.clone();
+    let mut closed = [probe(sender.closed()).pending(), probe(other.closed()).pending()];
+    drop(probe(sender.closed()).pending());
+    receiver.close();
+    closed.iter_mut().for_each(|closed| assert_eq!((closed.wakes(), closed.ready()), (1, ())));
+    ready(sender.closed());
+
+    let (mut sender, mut receiver) = oneshot::channel::<u8>();
+    let mut closed = probe(sender.closed()).pending();
+    assert!(receiver.try_recv().is_err());
+    assert!(closed.poll().is_pending());
+    receiver.close();
+    assert_eq!((closed.wakes(), closed.ready()), (1, ()));
+    drop(closed);
+    ready(sender.closed());
+    assert_eq!(sender.send(1).unwrap_err().into_inner(), 1);
+
+    let (mut sender, receiver) = oneshot::channel::<u8>();
+    let mut closed = probe(sender.closed()).pending();
+    drop(receiver);
+    assert_eq!((closed.wakes(), closed.ready()), (1, ()));
+}
+
+#[test]
+fn who_waits_for_the_end_of_an_answer_can_still_send_it() {
+    let (mut sender, receiver) = oneshot::channel();
+    let mut receiving = probe(receiver).pending();
+    assert!(probe(sender.closed()).poll().is_pending());
+    sender.send(1).unwrap();
+    assert_eq!((receiving.wakes(), receiving.ready()), (1, Ok(1)));
 }
 
 #[test]

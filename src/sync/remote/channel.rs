@@ -1,8 +1,8 @@
 //! A channel from many threads to one receiver, first in, first out.
 //!
 //! As [`sync::mpsc`](crate::sync::mpsc), but both ends are `Send`: either of them may be on the loop's
-//! thread. There are no permits and no weak senders, and a sender cannot wait for the end; a place that was
-//! handed to who waits to send is void once the channel is closed.
+//! thread. There are no permits and no weak senders; a place that was handed to who waits to send is void once
+//! the channel is closed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -47,6 +47,7 @@ fn with_capacity<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
         tickets: 0,
         waiting: BTreeMap::new(),
         served: BTreeSet::new(),
+        closing: BTreeMap::new(),
     }));
     (Sender { state: Arc::clone(&state) }, Receiver { state })
 }
@@ -60,11 +61,13 @@ struct State<T> {
     is_closed: bool,
     /// Wakes the receiver.
     receiver: Option<Waker>,
-    /// Counts those who waited for a place.
+    /// Counts those who waited for a place or the end.
     tickets: u64,
     waiting: BTreeMap<u64, Waker>,
     /// Those who waited, and have a place.
     served: BTreeSet<u64>,
+    /// Senders that wait until it is closed.
+    closing: BTreeMap<u64, Waker>,
 }
 
 impl<T> State<T> {
@@ -82,6 +85,11 @@ impl<T> State<T> {
         let (ticket, waker) = self.waiting.pop_first()?;
         self.served.insert(ticket);
         Some(waker)
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
     }
 
     fn why_empty(&self) -> TryRecvError {
@@ -148,6 +156,28 @@ impl<T> Sender<T> {
         drop(state);
         wake(receiver);
         Ok(())
+    }
+
+    /// Waits until the receiver is gone, or closes the channel.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use monoloop::sync::remote::channel;
+    ///
+    /// let (sender, receiver) = channel::unbounded::<u8>();
+    /// let thread = thread::spawn(move || drop(receiver));
+    /// monoloop::run(sender.closed());
+    /// assert!(sender.try_send(1).is_err());
+    /// # thread.join().unwrap();
+    /// ```
+    pub async fn closed(&self) {
+        Closing { sender: self, ticket: None }.await;
     }
 
     /// Returns whether the receiver is gone, or closed the channel.
@@ -228,10 +258,7 @@ impl<T> Future for Sending<'_, T> {
             None => state.has_room(),
         };
         if !has_place && !state.is_closed {
-            let ticket = *this.ticket.get_or_insert_with(|| {
-                state.tickets += 1;
-                state.tickets
-            });
+            let ticket = *this.ticket.get_or_insert_with(|| state.ticket());
             let _old = state.waiting.insert(ticket, waker);
             drop(state);
             return Poll::Pending;
@@ -258,6 +285,40 @@ impl<T> Drop for Sending<'_, T> {
         let next = if state.served.remove(&ticket) { state.serve() } else { None };
         drop(state);
         wake(next);
+    }
+}
+
+/// Waits until the channel is closed.
+struct Closing<'a, T> {
+    sender: &'a Sender<T>,
+    /// Where it stands among those who wait for that.
+    ticket: Option<u64>,
+}
+
+impl<T> Future for Closing<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Cloned before the lock is taken, and the old one is dropped after: both are foreign code.
+        let waker = cx.waker().clone();
+        let mut state = lock(&self.sender.state);
+        if state.is_closed {
+            return Poll::Ready(());
+        }
+        let ticket = self.ticket.unwrap_or_else(|| state.ticket());
+        let _old = state.closing.insert(ticket, waker);
+        drop(state);
+        self.ticket = Some(ticket);
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Closing<'_, T> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let waker = lock(&self.sender.state).closing.remove(&ticket);
+            drop(waker);
+        }
     }
 }
 
@@ -379,10 +440,12 @@ impl<T> Receiver<T> {
         // Who has a place learns that it is of no use when it runs.
         state.served.clear();
         let waiting = mem::take(&mut state.waiting);
+        let closing = mem::take(&mut state.closing);
         let _values = if drop_values { mem::take(&mut state.values) } else { VecDeque::new() };
         drop(state);
         let mut wakes = Wakes::new();
-        waiting.into_values().for_each(|waker| wakes.wake(WakeRef::Foreign(waker)));
+        let all = waiting.into_values().chain(closing.into_values());
+        all.for_each(|waker| wakes.wake(WakeRef::Foreign(waker)));
         wakes.finish();
     }
 }
