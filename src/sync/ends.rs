@@ -1,22 +1,20 @@
 //! How many ends of each kind a channel with many of both has, and who waits until nobody receives.
 
 use std::cell::Cell;
-use std::future::poll_fn;
 
-use super::wait_list::WaitList;
-use super::waiting::Waiting;
+use super::wait_list::ReleaseList;
 
 pub(super) struct Ends {
     senders: Cell<usize>,
     receivers: Cell<usize>,
     /// Senders that wait until there is no receiver.
-    closing: WaitList,
+    closing: ReleaseList,
 }
 
 impl Ends {
     /// One of each.
     pub(super) const fn new() -> Self {
-        Self { senders: Cell::new(1), receivers: Cell::new(1), closing: WaitList::new() }
+        Self { senders: Cell::new(1), receivers: Cell::new(1), closing: ReleaseList::new() }
     }
 
     #[inline]
@@ -48,14 +46,12 @@ impl Ends {
     pub(super) fn remove_receiver(&self) {
         self.receivers.set(self.receivers.get() - 1);
         if self.receivers.get() == 0 {
-            self.closing.serve_all(|()| ());
+            self.closing.release();
         }
     }
 
     /// Waits until there is no receiver.
     pub(super) async fn closed(&self) {
-        let mut waiting = Waiting::new(|key| drop(self.closing.remove(key)));
-        let is_closed = || (self.receivers.get() == 0).then_some(());
-        poll_fn(|cx| self.closing.wait(waiting.key(), cx, (), is_closed, |()| ())).await;
+        self.closing.until(|| self.receivers.get() == 0).await;
     }
 }

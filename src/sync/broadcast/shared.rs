@@ -8,8 +8,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::{RecvError, TryRecvError};
+use crate::executor::wake::WakeRef;
 use crate::sync::ends::Ends;
-use crate::sync::wait_list::{Key, Removed, WaitList};
+use crate::sync::wait_list::{ReleaseList, Ticket};
 
 /// What senders and receivers share.
 ///
@@ -20,7 +21,7 @@ pub(super) struct Shared<T> {
     end: Cell<u64>,
     ends: Ends,
     /// Receivers that wait for a value, or for the end.
-    waiting: WaitList,
+    waiting: ReleaseList,
 }
 
 /// The newest values. Behind an `Rc`, so that they can be cloned, which is foreign code, with nothing borrowed.
@@ -68,7 +69,7 @@ impl<T> Shared<T> {
             ring: RefCell::new(Ring { values: VecDeque::new(), first: 0, capacity }),
             end: Cell::new(0),
             ends: Ends::new(),
-            waiting: WaitList::new(),
+            waiting: ReleaseList::new(),
         }
     }
 
@@ -100,7 +101,7 @@ impl<T> Shared<T> {
         ring.values.push_back(Entry { value, left });
         self.end.set(self.end.get() + 1);
         drop(ring);
-        self.waiting.serve_all(|()| ());
+        self.waiting.release();
         Ok(left)
     }
 
@@ -132,14 +133,14 @@ impl<T> Shared<T> {
     #[inline]
     pub(super) fn poll_recv(
         &self,
-        key: &mut Option<Key>,
+        ticket: &mut Option<Ticket>,
         next: &mut u64,
         cx: &Context<'_>,
     ) -> Poll<Result<Rc<T>, RecvError>> {
         loop {
-            if key.is_some() {
+            if ticket.is_some() {
                 // It is in the list since it found nothing, and all are served when there is something.
-                ready!(self.waiting.poll(key, cx));
+                ready!(self.waiting.poll(ticket, cx));
             }
             match self.try_recv(next) {
                 Ok(value) => return Poll::Ready(Ok(value)),
@@ -150,14 +151,13 @@ impl<T> Shared<T> {
                 Err(TryRecvError::Empty) => (),
             }
             let is_there = || self.ends.senders() == 0 || self.len_from(*next) > 0;
-            ready!(self.waiting.join(key, cx, (), || is_there().then_some(())));
+            ready!(self.waiting.join(ticket, cx, is_there));
         }
     }
 
-    /// A receiver that waited is dropped. Its waker, which is in what this gives, is to be dropped last: that
-    /// is foreign code. Of use to nobody else: all were served at once.
-    pub(super) fn leave(&self, key: &mut Option<Key>) -> Removed<(), ()> {
-        self.waiting.remove(key)
+    /// A receiver is dropped. Its waker, if it waited, is to be dropped last: that is foreign code.
+    pub(super) fn leave(&self, ticket: &mut Option<Ticket>) -> Option<WakeRef> {
+        ticket.is_some().then(|| self.waiting.remove(ticket))?
     }
 
     /// Adds a receiver of what is sent from now on; gives the number of its first value.
@@ -193,7 +193,7 @@ impl<T> Shared<T> {
 
     pub(super) fn remove_sender(&self) {
         if self.ends.remove_sender() {
-            self.waiting.serve_all(|()| ());
+            self.waiting.release();
         }
     }
 }

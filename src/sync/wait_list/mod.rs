@@ -60,6 +60,7 @@
 //! [`serve_while`]: WaitList::serve_while
 //! [`wait`]: WaitList::wait
 
+mod release_list;
 mod slab;
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,7 @@ use crate::executor::task::discard;
 use crate::executor::wake::{Slot, WakeRef};
 use slab::{Slab, State};
 
+pub(crate) use release_list::{ReleaseList, Ticket};
 pub(crate) use slab::Key;
 pub(crate) use wakes::{Foreign, Wakes, wake};
 

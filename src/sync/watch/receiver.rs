@@ -10,7 +10,7 @@ use futures_core::Stream;
 
 use super::RecvError;
 use super::shared::{Ref, Shared};
-use crate::sync::wait_list::Key;
+use crate::sync::wait_list::Ticket;
 
 /// Looks at the value of a [`channel`](super::channel). Clones look at the same, and have seen what this one
 /// has. Also a [`Stream`] of clones of the newest value, one for each time that [`changed`](Self::changed)
@@ -42,12 +42,12 @@ pub struct Receiver<T> {
     shared: Rc<Shared<T>>,
     /// The version that was seen.
     seen: u64,
-    key: Option<Key>,
+    ticket: Option<Ticket>,
 }
 
 impl<T> Receiver<T> {
     pub(super) fn new(shared: Rc<Shared<T>>) -> Self {
-        Self { seen: shared.version(), shared, key: None }
+        Self { seen: shared.version(), shared, ticket: None }
     }
 
     /// Borrows the value. It cannot be changed meanwhile, and does not count as seen.
@@ -87,7 +87,7 @@ impl<T> Receiver<T> {
 
     /// Polls for a change, as [`changed`](Self::changed) does.
     pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RecvError>> {
-        self.shared.poll_changed(&mut self.key, &mut self.seen, cx)
+        self.shared.poll_changed(&mut self.ticket, &mut self.seen, cx)
     }
 
     /// Waits until the value is one for which `is_met` holds, and borrows it; it counts as seen. Looks at the
@@ -144,7 +144,7 @@ impl<T> Receiver<T> {
     /// Counts the value as not seen, so that [`changed`](Self::changed) does not wait.
     pub fn mark_changed(&mut self) {
         self.seen = u64::MAX;
-        drop(self.shared.leave(&mut self.key));
+        drop(self.shared.leave(&mut self.ticket));
     }
 
     /// Counts the value as seen.
@@ -178,13 +178,13 @@ impl<T: Clone> Stream for Receiver<T> {
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
         self.shared.ends().add_receiver();
-        Self { shared: Rc::clone(&self.shared), seen: self.seen, key: None }
+        Self { shared: Rc::clone(&self.shared), seen: self.seen, ticket: None }
     }
 }
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let _waker = self.shared.leave(&mut self.key);
+        let _waker = self.shared.leave(&mut self.ticket);
         self.shared.ends().remove_receiver();
     }
 }

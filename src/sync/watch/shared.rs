@@ -6,8 +6,9 @@ use std::ops::Deref;
 use std::task::{Context, Poll, ready};
 
 use super::RecvError;
+use crate::executor::wake::WakeRef;
 use crate::sync::ends::Ends;
-use crate::sync::wait_list::{Key, Removed, WaitList};
+use crate::sync::wait_list::{ReleaseList, Ticket};
 
 /// What senders and receivers share.
 pub(super) struct Shared<T> {
@@ -16,7 +17,7 @@ pub(super) struct Shared<T> {
     version: Cell<u64>,
     ends: Ends,
     /// Receivers that wait for a change, or the end.
-    waiting: WaitList,
+    waiting: ReleaseList,
 }
 
 impl<T> Shared<T> {
@@ -26,7 +27,7 @@ impl<T> Shared<T> {
             value: RefCell::new(value),
             version: Cell::new(0),
             ends: Ends::new(),
-            waiting: WaitList::new(),
+            waiting: ReleaseList::new(),
         }
     }
 
@@ -49,7 +50,7 @@ impl<T> Shared<T> {
         drop(value);
         if has_changed {
             self.version.set(self.version() + 1);
-            self.waiting.serve_all(|()| ());
+            self.waiting.release();
         }
         result
     }
@@ -57,14 +58,14 @@ impl<T> Shared<T> {
     /// Waits until the version is not the one that was seen, which it is then.
     pub(super) fn poll_changed(
         &self,
-        key: &mut Option<Key>,
+        ticket: &mut Option<Ticket>,
         seen: &mut u64,
         cx: &Context<'_>,
     ) -> Poll<Result<(), RecvError>> {
         loop {
-            if key.is_some() {
+            if ticket.is_some() {
                 // It is in the list since it found nothing new, and all are served when there is.
-                ready!(self.waiting.poll(key, cx));
+                ready!(self.waiting.poll(ticket, cx));
             }
             let is_new = || self.version() != *seen;
             let is_over = || self.ends.senders() == 0;
@@ -75,15 +76,13 @@ impl<T> Shared<T> {
             if is_over() {
                 return Poll::Ready(Err(RecvError));
             }
-            let take = || (is_new() || is_over()).then_some(());
-            ready!(self.waiting.join(key, cx, (), take));
+            ready!(self.waiting.join(ticket, cx, || is_new() || is_over()));
         }
     }
 
-    /// A receiver is dropped, or need not wait. Its waker, which is in what this gives, is to be dropped last:
-    /// that is foreign code. Of use to nobody else: all were served at once.
-    pub(super) fn leave(&self, key: &mut Option<Key>) -> Option<Removed<(), ()>> {
-        key.is_some().then(|| self.waiting.remove(key))
+    /// A receiver is dropped, or need not wait. Its waker is to be dropped last: that is foreign code.
+    pub(super) fn leave(&self, ticket: &mut Option<Ticket>) -> Option<WakeRef> {
+        ticket.is_some().then(|| self.waiting.remove(ticket))?
     }
 
     pub(super) fn ends(&self) -> &Ends {
@@ -92,7 +91,7 @@ impl<T> Shared<T> {
 
     pub(super) fn remove_sender(&self) {
         if self.ends.remove_sender() {
-            self.waiting.serve_all(|()| ());
+            self.waiting.release();
         }
     }
 }
