@@ -10,6 +10,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
+use std::num::NonZeroU64;
 use std::task::{Context, Poll, Waker};
 
 use super::{Foreign, Wakes};
@@ -32,7 +33,7 @@ struct Room {
 
 /// Where a waiter stands: its number. Not `Copy`, so that who left the list cannot leave it again.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct Ticket(NonZeroU64);
 
 impl ReleaseList {
     /// A list without a waiter. Allocates nothing.
@@ -77,7 +78,7 @@ impl ReleaseList {
     ) -> Poll<()> {
         match Slot::of(cx.waker()) {
             Some(slot) => {
-                *ticket = Some(self.push(WakeRef::Slot(slot)));
+                *ticket = Some(self.push_own(slot));
                 Poll::Pending
             }
             None => self.join_foreign(ticket, cx, is_over),
@@ -101,7 +102,13 @@ impl ReleaseList {
         Poll::Pending
     }
 
-    #[inline]
+    /// Apart, for our own wakers alone: nothing has to be kept for a drop.
+    #[inline(never)]
+    fn push_own(&self, slot: &'static Slot) -> Ticket {
+        self.push(WakeRef::Slot(slot))
+    }
+
+    #[inline(always)]
     fn push(&self, waker: WakeRef) -> Ticket {
         self.room.get_or_init(Box::default).queue.borrow_mut().push(waker)
     }
@@ -170,7 +177,7 @@ impl Drop for Place<'_> {
 impl Room {
     #[inline]
     fn is_released(&self, ticket: &Option<Ticket>) -> bool {
-        ticket.as_ref().expect("the waiter is in the list").0 <= self.released.get()
+        ticket.as_ref().expect("the waiter is in the list").0.get() <= self.released.get()
     }
 
     /// The waiter was not released.
@@ -214,7 +221,7 @@ struct Queue {
 }
 
 struct Waiter {
-    ticket: u64,
+    ticket: NonZeroU64,
     /// `None`: it is gone.
     waker: Option<WakeRef>,
 }
@@ -224,11 +231,21 @@ impl Queue {
         self.waiters.len() - self.gaps
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, waker: WakeRef) -> Ticket {
-        self.last += 1;
-        self.waiters.push(Waiter { ticket: self.last, waker: Some(waker) });
-        Ticket(self.last)
+        if self.waiters.len() == self.waiters.capacity() {
+            self.grow();
+        }
+        let ticket = NonZeroU64::MIN.saturating_add(self.last);
+        self.last = ticket.get();
+        self.waiters.push(Waiter { ticket, waker: Some(waker) });
+        Ticket(ticket)
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        // One at first: most lists never hold two.
+        self.waiters.reserve_exact(self.waiters.len().max(1));
     }
 
     /// Its waker, unless it was released.
@@ -319,11 +336,11 @@ mod tests {
             assert_eq!(list.len(), 10);
             assert!(list.room().queue.borrow().waiters.len() <= 21);
         }
-        let mut cx = Context::from_waker(&waker);
-        assert!(staying.iter_mut().all(|ticket| list.poll(ticket, &mut cx).is_pending()));
+        let cx = Context::from_waker(&waker);
+        assert!(staying.iter_mut().all(|ticket| list.poll(ticket, &cx).is_pending()));
         list.release();
         assert_eq!((bell.0.load(Ordering::Relaxed), list.len()), (10, 0));
-        assert!(staying.iter_mut().all(|ticket| list.poll(ticket, &mut cx).is_ready()));
+        assert!(staying.iter_mut().all(|ticket| list.poll(ticket, &cx).is_ready()));
         assert_eq!(Arc::strong_count(&bell), 2, "no waker is kept");
     }
 
