@@ -329,6 +329,40 @@ fn another_protocol_takes_over_in_mid_stream() {
     });
 }
 
+/// Nobody polls the connection between the switch and the end.
+#[test]
+fn a_protocol_that_took_over_is_told_of_the_end_even_if_it_comes_at_once() {
+    let (first, second) = (Told::new(), Told::new());
+    let (event_loop, _) = reporting_loop();
+    event_loop.run(async {
+        let (ours, _peer) = duplex(64);
+        let transport = attach(ours, first.clone());
+        rest().await;
+        transport.set_protocol(second.clone());
+    });
+    drop(event_loop);
+    assert_eq!(first.log.take(), ["made"]);
+    assert_eq!(second.log.take(), ["lost Some(ConnectionAborted)"]);
+}
+
+/// A protocol may keep a transport: one that comes too late must not keep both for ever.
+#[test]
+fn a_protocol_that_comes_after_the_end_is_dropped() {
+    run(async {
+        let (ours, peer) = duplex(64);
+        let told = Told::new();
+        let transport = attach(ours, told.clone());
+        rest().await;
+        drop(peer);
+        rest().await;
+        assert_eq!(told.log.take(), ["made", "eof", "lost None"]);
+        let late = Keeps(told.clone(), (told.log.on_drop("dropped"), transport.clone()));
+        transport.set_protocol(late);
+        drop(transport);
+        assert_eq!(told.log.take(), ["dropped"]);
+    });
+}
+
 /// A protocol that holds something.
 struct Keeps<T>(Told, T);
 

@@ -58,6 +58,7 @@ impl<S> Driver<S> {
 
     fn tell_lost(&mut self, error: Option<io::Error>) {
         if self.stage != Stage::Lost {
+            self.take_over();
             let was_made = self.stage != Stage::New;
             self.stage = Stage::Lost;
             // A panic was reported; there is nothing left to end.

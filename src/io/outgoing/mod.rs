@@ -178,6 +178,11 @@ impl Outgoing {
         state.wish >= Wish::Close || state.over.is_some()
     }
 
+    /// Whether the pusher is gone.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.borrow().over.is_some()
+    }
+
     /// Waits until there is room: until less than the low-water mark is unsent, once more than the high one
     /// was. Gives way to other tasks now and then even if there is.
     pub(crate) async fn drained(&self) -> io::Result<()> {
