@@ -387,6 +387,8 @@ fn remote_channels_cross_threads_if_their_values_do() {
         (traits_of!(remote::channel::Sender<u8>), [YES, YES, YES]),
         (traits_of!(remote::channel::Sender<Single>), [YES, YES, YES]),
         (traits_of!(remote::channel::Sender<Local>), [NO, NO, YES]),
+        (traits_of!(remote::channel::Permit<'static, Single>), [YES, YES, YES]),
+        (traits_of!(remote::channel::Permit<'static, Local>), [NO, NO, YES]),
         (traits_of!(remote::channel::Receiver<Single>), [YES, YES, YES]),
         (traits_of!(remote::channel::Receiver<Local>), [NO, NO, YES]),
         (traits_of!(remote::oneshot::Sender<Single>), [YES, YES, YES]),

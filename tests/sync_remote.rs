@@ -11,6 +11,7 @@ use std::thread;
 
 use channel_common::{panics, probe, ready};
 use common::{Counter, gives_way, many, panic_of, quiet_panic};
+use monoloop::sync::remote::channel::{ReserveError, TryRecvError, TrySendError};
 use monoloop::sync::remote::event::Event;
 use monoloop::sync::remote::{channel, oneshot};
 
@@ -328,6 +329,9 @@ fn wakes_the_newest<T>(future: impl Future<Output = T>, wake: impl FnOnce()) {
 fn the_newest_waker_is_woken() {
     let (sender, receiver) = channel::unbounded::<u8>();
     wakes_the_newest(sender.closed(), || drop(receiver));
+    let (sender, mut receiver) = channel::bounded(1);
+    sender.try_send(1).unwrap();
+    wakes_the_newest(sender.reserve(), || drop(receiver.try_recv()));
     let (mut sender, receiver) = oneshot::channel::<u8>();
     wakes_the_newest(sender.closed(), || drop(receiver));
     let (sender, mut receiver) = channel::bounded(1);
@@ -364,6 +368,56 @@ fn senders_wait_until_nobody_receives() {
     let mut closed = probe(sender.closed()).pending();
     drop(receiver);
     assert_eq!((closed.wakes(), closed.ready()), (1, ()));
+}
+
+#[test]
+fn a_place_is_reserved_for_one_value() {
+    let (sender, mut receiver) = channel::bounded(2);
+    let permit = sender.try_reserve().unwrap();
+    let other = ready(sender.reserve()).unwrap();
+    assert_eq!(sender.try_reserve().unwrap_err(), TrySendError::Full(()));
+    let mut sending = probe(sender.send(3)).pending();
+    let mut reserving = probe(sender.reserve()).pending();
+    // Unused, it goes to who waits longest.
+    drop(other);
+    assert_eq!((sending.wakes(), reserving.wakes()), (1, 0));
+    assert_eq!(sending.ready(), Ok(()));
+    permit.send(1);
+    assert_eq!(receiver.try_recv(), Ok(3));
+    assert_eq!(reserving.wakes(), 1);
+    // Dropped before it ran, it passes the place on.
+    let mut last = probe(sender.send(4)).pending();
+    drop(reserving);
+    assert_eq!((last.wakes(), last.ready()), (1, Ok(())));
+    assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(1), Ok(4)));
+}
+
+#[test]
+fn a_permit_is_good_after_the_channel_was_closed() {
+    let (sender, mut receiver) = channel::bounded(2);
+    let permits = [sender.try_reserve().unwrap(), sender.try_reserve().unwrap()];
+    let mut late = probe(sender.reserve()).pending();
+    receiver.close();
+    assert_eq!(late.ready().unwrap_err(), ReserveError::Closed);
+    assert_eq!(sender.try_reserve().unwrap_err(), TrySendError::Closed(()));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty), "two may come");
+    let [first, second] = permits;
+    let mut receiving = probe(receiver.recv()).pending();
+    first.send(1);
+    assert_eq!((receiving.wakes(), receiving.ready()), (1, Some(1)));
+    drop(receiving);
+    let mut receiving = probe(receiver.recv()).pending();
+    drop(second);
+    assert_eq!((receiving.wakes(), receiving.ready()), (1, None));
+    drop(receiving);
+
+    // Whose receiver is gone sends nowhere.
+    let value = Arc::new(());
+    let (sender, receiver) = channel::bounded(1);
+    let permit = sender.try_reserve().unwrap();
+    drop(receiver);
+    permit.send(Arc::clone(&value));
+    assert_eq!(Arc::strong_count(&value), 1);
 }
 
 #[test]
