@@ -301,20 +301,11 @@ const _: () = assert!(size_of::<ReleaseList>() == size_of::<usize>());
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
 
+    use super::super::tests::{counter, on_clone, reentrant};
     use super::*;
-
-    /// Counts how often it was woken.
-    struct Bell(AtomicUsize);
-
-    impl Wake for Bell {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 
     fn joined(list: &ReleaseList, waker: &Waker) -> Option<Ticket> {
         let mut ticket = None;
@@ -325,8 +316,7 @@ mod tests {
     #[test]
     fn gaps_are_closed_and_nobody_is_lost() {
         let list = ReleaseList::new();
-        let bell = Arc::new(Bell(AtomicUsize::new(0)));
-        let waker = Waker::from(Arc::clone(&bell));
+        let (counter, waker) = counter();
         let mut staying: Vec<_> = (0..10).map(|_| joined(&list, &waker)).collect();
         for round in 0..1000 {
             // One of those behind, and then one of those in front, leaves and comes back.
@@ -339,9 +329,9 @@ mod tests {
         let cx = Context::from_waker(&waker);
         assert!(staying.iter_mut().all(|ticket| list.poll(ticket, &cx).is_pending()));
         list.release();
-        assert_eq!((bell.0.load(Ordering::Relaxed), list.len()), (10, 0));
+        assert_eq!((counter.get(), list.len()), (10, 0));
         assert!(staying.iter_mut().all(|ticket| list.poll(ticket, &cx).is_ready()));
-        assert_eq!(Arc::strong_count(&bell), 2, "no waker is kept");
+        assert_eq!(Arc::strong_count(&counter), 2, "no waker is kept");
     }
 
     #[test]
@@ -362,5 +352,27 @@ mod tests {
         list.release();
         drop(tickets);
         assert!(list.room().queue.borrow().waiters.capacity() <= 2 * KEPT);
+    }
+
+    #[test]
+    fn a_clone_that_releases_the_waiter_is_seen_at_once() {
+        let list = Rc::new(ReleaseList::new());
+        let mut ticket = joined(&list, Waker::noop());
+        let also = Rc::clone(&list);
+        on_clone(move || also.release());
+        assert!(list.poll(&mut ticket, &Context::from_waker(&reentrant())).is_ready());
+        assert!(ticket.is_none());
+    }
+
+    #[test]
+    fn a_clone_that_ends_the_wait_is_no_lost_wake() {
+        let (list, is_over) = (ReleaseList::new(), Rc::new(Cell::new(false)));
+        let end = Rc::clone(&is_over);
+        on_clone(move || end.set(true));
+        let mut ticket = None;
+        let waker = reentrant();
+        let polled = list.wait(&mut ticket, &Context::from_waker(&waker), || is_over.get());
+        assert!(polled.is_ready());
+        assert!(ticket.is_none() && list.len() == 0);
     }
 }
