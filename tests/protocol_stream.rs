@@ -222,7 +222,7 @@ fn pauses_and_resumptions_are_paired() {
         assert_eq!(told.log.take(), ["pause"]);
         drop(peer);
         rest().await;
-        assert_eq!(told.log.take(), ["lost Some(BrokenPipe)"]);
+        assert_eq!(told.log.take(), ["eof", "lost Some(BrokenPipe)"]);
     });
 }
 
@@ -291,6 +291,22 @@ fn data_comes_before_an_error() {
 }
 
 #[test]
+fn data_comes_before_an_error_of_writing() {
+    run(async {
+        let (ours, mut peer) = duplex(64);
+        let told = Told::new();
+        let transport = attach(ours, told.clone());
+        rest().await;
+        transport.write(b"question").unwrap();
+        peer.write_all(b"go away").await.unwrap();
+        drop(peer);
+        rest().await;
+        let log = told.log.take();
+        assert_eq!(log, ["made", "data go away", "lost Some(BrokenPipe)"]);
+    });
+}
+
+#[test]
 fn another_protocol_takes_over_in_mid_stream() {
     run(async {
         let (ours, mut peer) = duplex(64);
@@ -326,6 +342,27 @@ fn another_protocol_takes_over_in_mid_stream() {
         attach(ours, first.clone()).set_protocol(second.clone());
         rest().await;
         assert_eq!((first.log.take(), second.log.take()), (vec!["made".to_owned()], vec![]));
+    });
+}
+
+/// The stream takes a byte at a time, and there is always more to be sent.
+#[test]
+fn who_writes_without_an_end_still_reads() {
+    run(async {
+        let mut stream = Script::of(b"stop");
+        stream.write_most = 1;
+        let told = Told::with(|transport, what| match what {
+            b"stop" => transport.abort(),
+            b"made" => {
+                transport.set_water_marks(2000, 1000);
+                transport.write(&[0; 3000]).unwrap();
+            }
+            b"resume" => transport.write(&[0; 2000]).unwrap(),
+            _ => {}
+        });
+        let transport = attach(stream, told.clone());
+        rest().await;
+        assert!(transport.is_closing(), "{:?}", told.log.take());
     });
 }
 
