@@ -331,7 +331,7 @@ fn the_newest_waker_is_woken() {
     wakes_the_newest(sender.closed(), || drop(receiver));
     let (sender, mut receiver) = channel::bounded(1);
     sender.try_send(1).unwrap();
-    wakes_the_newest(sender.reserve(), || drop(receiver.try_recv()));
+    wakes_the_newest(sender.reserve(), || assert_eq!(receiver.try_recv(), Ok(1)));
     let (mut sender, receiver) = oneshot::channel::<u8>();
     wakes_the_newest(sender.closed(), || drop(receiver));
     let (sender, mut receiver) = channel::bounded(1);
@@ -377,7 +377,7 @@ fn a_place_is_reserved_for_one_value() {
     let other = ready(sender.reserve()).unwrap();
     assert_eq!(sender.try_reserve().unwrap_err(), TrySendError::Full(()));
     let mut sending = probe(sender.send(3)).pending();
-    let mut reserving = probe(sender.reserve()).pending();
+    let reserving = probe(sender.reserve()).pending();
     // Unused, it goes to who waits longest.
     drop(other);
     assert_eq!((sending.wakes(), reserving.wakes()), (1, 0));
