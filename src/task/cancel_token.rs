@@ -25,7 +25,7 @@ use slab::Slab;
 
 use super::wake::wake_all;
 use crate::in_order::sort_by_number;
-use crate::wait_list::{Foreign, Key, WaitList};
+use crate::wait_list::{Foreign, ReleaseList, Ticket};
 
 /// A request to stop, in a tree of such requests. Clones are the same token.
 ///
@@ -63,7 +63,7 @@ struct Node {
     /// Empty once cancelled.
     children: RefCell<Slab<Weak<Node>>>,
     /// Nobody joins once it is cancelled.
-    waiters: WaitList,
+    waiters: ReleaseList,
     /// How many children were ever made.
     births: Cell<u64>,
     /// Orders the parent's children by when they were made; slab keys are reused.
@@ -140,7 +140,7 @@ impl CancelToken {
     ///
     /// Nothing is lost: a token stays cancelled.
     pub fn cancelled(&self) -> Cancelled {
-        Cancelled { token: self.clone(), key: None }
+        Cancelled { token: self.clone(), ticket: None }
     }
 
     /// Runs a future until the token is cancelled: `None`, and the future is dropped with the
@@ -198,7 +198,7 @@ impl Node {
             reason: OnceCell::new(),
             parent: Cell::new(None),
             children: RefCell::default(),
-            waiters: WaitList::new(),
+            waiters: ReleaseList::new(),
             births: Cell::new(0),
             born,
         }
@@ -218,7 +218,7 @@ impl Node {
             let _first = self.reason.set(Rc::clone(reason));
         }
         self.leave();
-        self.waiters.serve_all_into(foreign, |()| ());
+        self.waiters.release_into(foreign);
     }
 
     /// Takes the children that still have handles, in the order they were made.
@@ -253,23 +253,22 @@ impl Drop for Node {
 pub struct Cancelled {
     token: CancelToken,
     /// Our place among the waiters, if we have one.
-    key: Option<Key>,
+    ticket: Option<Ticket>,
 }
 
 impl Future for Cancelled {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { token, key } = &mut *self;
-        let is_cancelled = || token.is_cancelled().then_some(());
-        token.node.waiters.wait(key, cx, (), is_cancelled, |()| ())
+        let Self { token, ticket } = &mut *self;
+        token.node.waiters.wait(ticket, cx, || token.is_cancelled())
     }
 }
 
 impl Drop for Cancelled {
     fn drop(&mut self) {
-        if self.key.is_some() {
-            drop(self.token.node.waiters.remove(&mut self.key));
+        if self.ticket.is_some() {
+            drop(self.token.node.waiters.remove(&mut self.ticket));
         }
     }
 }

@@ -111,32 +111,3 @@ impl<T> Drop for Reserve<'_, T> {
         }
     }
 }
-
-/// Waits until the channel is closed.
-pub(super) struct Closing<'a, T> {
-    chan: &'a Chan<T>,
-    key: Option<Key>,
-}
-
-impl<'a, T> Closing<'a, T> {
-    pub(super) fn new(chan: &'a Chan<T>) -> Self {
-        Self { chan, key: None }
-    }
-}
-
-impl<T> Future for Closing<'_, T> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        this.chan.poll_closed(&mut this.key, cx)
-    }
-}
-
-impl<T> Drop for Closing<'_, T> {
-    fn drop(&mut self) {
-        if self.key.is_some() {
-            self.chan.leave_closing(&mut self.key);
-        }
-    }
-}
