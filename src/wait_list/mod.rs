@@ -262,15 +262,10 @@ impl<R, G> WaitList<R, G> {
 
     /// As [`serve_all`](Self::serve_all), for who has others to wake as well: panics are kept in `wakes`.
     pub(crate) fn serve_all_with(&self, wakes: &mut Wakes, decide: impl FnMut(R) -> G) {
-        let mut foreign = Foreign::default();
-        self.serve_all_into(&mut foreign, decide);
+        let foreign = self.serve_several(|slab, foreign| {
+            slab.serve_all(decide, |waker| foreign.wake_or_keep(waker))
+        });
         foreign.wake(wakes);
-    }
-
-    /// As [`serve_all`](Self::serve_all), for who has to bring its own state in order before it wakes those whose
-    /// wakers are `foreign`.
-    pub(crate) fn serve_all_into(&self, foreign: &mut Foreign, decide: impl FnMut(R) -> G) {
-        self.serve_several(|slab| slab.serve_all(decide, |waker| foreign.wake_or_keep(waker)));
     }
 
     /// Serves and wakes those who wait, in order, until `decide` gives `None` for one. All of them are served
@@ -302,8 +297,7 @@ impl<R, G> WaitList<R, G> {
         &self,
         mut decide: impl FnMut(&mut R) -> Option<G>,
     ) -> Foreign {
-        let mut foreign = Foreign::default();
-        self.serve_several(|slab| {
+        self.serve_several(|slab, foreign| {
             let mut served = 0;
             while let Some(grant) = slab.front_mut().and_then(&mut decide) {
                 // Nothing of a request is left that would run foreign code in its drop.
@@ -311,18 +305,19 @@ impl<R, G> WaitList<R, G> {
                 served += 1;
             }
             served
-        });
-        foreign
+        })
     }
 
-    /// Serves with `serve`, which says how many they were.
+    /// Serves with `serve`, which says how many they were. Gives those whose wakers are foreign.
     #[inline]
-    fn serve_several(&self, serve: impl FnOnce(&mut Slab<R, G>) -> usize) {
+    fn serve_several(&self, serve: impl FnOnce(&mut Slab<R, G>, &mut Foreign) -> usize) -> Foreign {
+        let mut foreign = Foreign::default();
         if let Some(room) = self.room.get() {
-            let served = serve(&mut room.slab.borrow_mut());
+            let served = serve(&mut room.slab.borrow_mut(), &mut foreign);
             room.waiting.set(room.waiting.get() - served);
             room.served.set(room.served.get() + served);
         }
+        foreign
     }
 
     /// Takes a waiter out that gives up: its future is dropped, or wants no more. `key` is `None` afterwards.
