@@ -7,6 +7,7 @@ mod census;
 mod common;
 
 use std::cell::Cell;
+use std::future::Future;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
@@ -18,11 +19,12 @@ use std::thread;
 use std::time::Duration;
 
 use census::{eventually, no_leftovers};
-use common::{Grumpy, isolated, quiet_panic, reporting_loop, settle};
+use common::{Grumpy, isolated, panic_of, quiet_panic, reporting_loop, settle, virtual_loop};
 use futures_lite::StreamExt;
 use monoloop::io::{AsyncReadExt, AsyncWriteExt};
 use monoloop::net::{TcpListener, TcpStream};
 use monoloop::signal::{Signal, SignalKind, ctrl_c, on_signal, signal, terminate};
+use monoloop::task::CancelToken;
 use monoloop::{EventLoop, run, spawn, yield_now};
 use rustix::process::{Signal as Number, getppid, kill_process};
 
@@ -158,7 +160,6 @@ fn a_dropped_wait_loses_nothing() {
     });
 }
 
-/// BUGCLASSES 44.
 #[test]
 fn ten_thousand_signals_during_polls_are_told_in_every_burst_and_interrupt_nothing() {
     let _leftovers = no_leftovers();
@@ -218,7 +219,6 @@ fn ten_thousand_signals_during_polls_are_told_in_every_burst_and_interrupt_nothi
     sender.join().unwrap();
 }
 
-/// BUGCLASSES 44.
 #[test]
 fn two_loops_are_both_told() {
     let _leftovers = no_leftovers();
@@ -456,7 +456,6 @@ fn the_handler_leaves_the_error_number_alone_and_a_full_pipe_blocks_nobody() {
     });
 }
 
-/// BUGCLASSES 42.
 #[test]
 fn signals_of_a_forked_child_are_not_told_to_the_parent() {
     let _leftovers = no_leftovers();
@@ -471,7 +470,6 @@ fn signals_of_a_forked_child_are_not_told_to_the_parent() {
     });
 }
 
-/// BUGCLASSES 42.
 #[test]
 fn a_forked_child_can_listen_by_a_loop_of_its_own() {
     let _leftovers = no_leftovers();
@@ -537,6 +535,16 @@ fn without_a_loop_it_is_an_error() {
     let _leftovers = no_leftovers();
     let error = signal(KIND).unwrap_err().to_string();
     assert!(error.contains("`signal` called at tests/signal.rs"), "{error}");
+    let mut listener = run(async { signal(KIND).unwrap() });
+    let mut cx = Context::from_waker(Waker::noop());
+    let texts = [
+        panic_of(|| listener.poll_recv(&mut cx)),
+        panic_of(|| pin!(listener.recv()).poll(&mut cx)),
+    ];
+    for text in texts {
+        assert!(text.contains("`Signal::recv` called at tests/signal.rs"), "{text}");
+    }
+    drop(listener);
     let _next = ctrl_c();
     assert_eq!(effect(SignalKind::INTERRUPT), Effect::Ends);
 }
@@ -576,6 +584,22 @@ fn a_callback_is_called_until_it_is_removed() {
 // ----- other system calls
 
 /// SA_RESTART: blocking calls elsewhere in the program are not interrupted by signals that we catch.
+#[test]
+fn the_end_of_the_loop_does_not_wait_for_a_callback() {
+    let _leftovers = no_leftovers();
+    let event_loop = virtual_loop();
+    event_loop.run(async {
+        on_signal(KIND, || ()).unwrap();
+        // Whoever asks for it has a grace period.
+        let _token = CancelToken::root();
+        assert_eq!(monoloop::task::all().len(), 1, "it is no task");
+    });
+    let report = event_loop.shutdown();
+    assert_eq!(report.dropped.len(), 1);
+    assert_eq!(report.dropped[0].age(), Duration::ZERO);
+    assert_eq!(effect(KIND), Effect::Ends);
+}
+
 #[test]
 fn blocking_calls_of_other_threads_go_on() {
     let _leftovers = no_leftovers();

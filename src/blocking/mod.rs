@@ -18,9 +18,8 @@
 //! # Short waits
 //!
 //! To sleep and be woken costs two system calls, and tens of microseconds where the processor went to sleep too. So a
-//! thread without a job, and a loop that waits for one, look around for a [`MOMENT`] first, giving way to other threads
-//! all the time; but only if the last such wait was shorter than that. So it costs at most a moment of one processor for
-//! each job that was quick or that came soon, and nothing otherwise.
+//! thread without a job, and a loop that waits for one, look around for a [`MOMENT`] first, as long as that is not in vain
+//! (see [`Patience`]). They do not give way meanwhile: on a busy machine that costs a whole slice of time.
 //!
 //! # The end
 //!
@@ -31,6 +30,7 @@
 //! No lock is held while foreign code runs: closures, wakers, the drop of either or of an outcome.
 
 mod job;
+mod patience;
 mod worker;
 
 use std::any::Any;
@@ -43,14 +43,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) use job::Join;
+pub(crate) use patience::{MOMENT, Patience};
 
 use slab::Slab;
 
 use self::job::{Job, Work};
+use crate::executor::Origin;
 use crate::executor::task::{Payload, Seed};
-
-/// How long to look around before sleeping, and the longest wait after which it is worth it.
-pub(crate) const MOMENT: Duration = Duration::from_micros(50);
 
 /// How a pool is set up.
 #[derive(Clone, Debug)]
@@ -86,7 +85,7 @@ pub(crate) struct Left {
 pub(crate) struct Pool {
     shared: Arc<Shared>,
     /// Threads do not survive a fork: in the child there is nobody to wait for.
-    process: u32,
+    origin: Origin,
 }
 
 struct Shared {
@@ -157,7 +156,7 @@ impl Pool {
             work: Condvar::new(),
             ended: Condvar::new(),
         };
-        Self { shared: Arc::new(shared), process: std::process::id() }
+        Self { shared: Arc::new(shared), origin: Origin::here() }
     }
 
     /// Queues a closure. On a pool that is closed it is dropped, and the outcome is that it was cancelled.
@@ -187,7 +186,7 @@ impl Pool {
     pub(crate) fn close(&self, deadline: Option<Instant>) -> Left {
         let mut left = Left::default();
         let unstarted = self.shared.shut();
-        if std::process::id() == self.process {
+        if self.origin.is_here() {
             self.shared.work.notify_all();
             cancel(unstarted, &mut left.unstarted);
             self.shared.wait_for_threads(deadline);
