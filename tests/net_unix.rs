@@ -379,3 +379,61 @@ fn a_sender_gets_through_when_another_had_filled_the_queue() {
         sender.await.unwrap();
     });
 }
+
+/// That one receiver's queue was full says nothing of the other receivers', nor of the same one's later.
+#[test]
+fn a_full_queue_does_not_keep_a_socket_from_sending() {
+    let _alone = alone();
+    let (full, free) = (Place::new(), Place::new());
+    run(async {
+        let receiver = UnixDatagram::bind(&full.0).unwrap();
+        let other = UnixDatagram::bind(&free.0).unwrap();
+        let (greedy, sender) = (UnixDatagram::unbound().unwrap(), UnixDatagram::unbound().unwrap());
+        let mut filled = 0;
+        while greedy.try_send_to(b"x", &full.0).is_ok() {
+            filled += 1;
+        }
+        let refused = sender.try_send_to(b"y", &full.0).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::WouldBlock);
+        assert_eq!(sender.try_send_to(b"one", &free.0).unwrap(), 3);
+
+        // One that waits for the full one keeps no other waiting.
+        let mut waiting = Box::pin(sender.send_to(b"late", &full.0));
+        assert!(poll_once(&mut waiting).await.is_none());
+        sender.writable().await.unwrap();
+        assert_eq!(poll_once(sender.send_to(b"two", &free.0)).await.unwrap().unwrap(), 3);
+        sender.connect(&free.0).unwrap();
+        assert_eq!(poll_once(sender.send(b"three")).await.unwrap().unwrap(), 5);
+        drop(waiting);
+
+        let mut buffer = [0; 16];
+        for length in [3, 3, 5] {
+            assert_eq!(other.try_recv(&mut buffer).unwrap(), length);
+        }
+        for _ in 0..filled {
+            receiver.recv(&mut buffer).await.unwrap();
+        }
+        assert_eq!(sender.try_send_to(b"z", &full.0).unwrap(), 1);
+    });
+}
+
+/// Between the two, the file would look stale to others, who might have replaced it when we remove it.
+#[test]
+fn the_file_is_gone_when_the_socket_is_closed() {
+    let _alone = alone();
+    let place = Place::new();
+    for _ in 0..300 {
+        run(async {
+            let listener = UnixListener::bind(&place.0).unwrap();
+            let mut client = StdStream::connect(&place.0).unwrap();
+            let path = place.0.clone();
+            let watching = std::thread::spawn(move || {
+                // It was never accepted, and so ends with the listener.
+                let _reset = client.read(&mut [0]);
+                path.exists()
+            });
+            drop(listener);
+            assert!(!watching.join().unwrap());
+        });
+    }
+}

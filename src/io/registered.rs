@@ -227,15 +227,15 @@ impl<S: Source> Registered<S> {
         self.attempt(direction, &mut operation).unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
     }
 
-    /// Runs `operation` once, whatever is thought of the direction: for where the kernel does not tell of all that
-    /// makes it ready.
+    /// Runs `operation` once, whatever is thought of the direction, and leaves that as it is: for where an operation
+    /// may block for other reasons.
     #[cfg(unix)]
-    pub(crate) fn retry_io<R>(
+    pub(crate) fn io_regardless<R>(
         &self,
-        direction: Direction,
         mut operation: impl FnMut(&S) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.attempt(direction, &mut operation).unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
+        self.with_core(|_| Ok(()))?;
+        self.uninterrupted(&mut operation)
     }
 
     /// `None`: it would block, and the direction is marked so.
@@ -267,7 +267,13 @@ impl<S: Source> Registered<S> {
 
     /// Waits for readiness, as one of any number of waiters.
     pub(crate) fn ready(&self, direction: Direction) -> Readiness<'_, S> {
-        Readiness { registered: self, direction, waiter: None }
+        Readiness { registered: self, direction, waiter: None, is_of_next_event: false }
+    }
+
+    /// Waits for the next event of a direction, ready or not, as one of any number of waiters.
+    #[cfg(unix)]
+    pub(crate) fn next_event(&self, direction: Direction) -> Readiness<'_, S> {
+        Readiness { registered: self, direction, waiter: None, is_of_next_event: true }
     }
 
     /// Runs `operation` when the direction is ready, until it would not block; any number of tasks may.
@@ -319,6 +325,8 @@ pub(crate) struct Readiness<'a, S: Source> {
     registered: &'a Registered<S>,
     direction: Direction,
     waiter: Option<WaiterId>,
+    /// What was ready before does not count.
+    is_of_next_event: bool,
 }
 
 impl<S: Source> Future for Readiness<'_, S> {
@@ -333,6 +341,10 @@ impl<S: Source> Future for Readiness<'_, S> {
                 .is_waiting(key, direction, waiter, waker)
                 .map(|waits| if waits { Waited::Still(waiter) } else { Waited::Through }),
             None if !core.executor.may_proceed() => Ok(Waited::MustGiveWay),
+            None if self.is_of_next_event => {
+                core.io_is_awaited();
+                core.reactor.wait_event(key, direction, waker).map(Waited::Still)
+            }
             None => core.reactor.wait_ready(key, direction, waker).map(|waiter| {
                 core.io_is_awaited();
                 waiter.map_or(Waited::Through, Waited::Still)

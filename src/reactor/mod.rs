@@ -248,11 +248,21 @@ impl Reactor {
         direction: Direction,
         waker: &Waker,
     ) -> io::Result<Option<WaiterId>> {
-        if self.is_ready(key, direction)? {
-            return Ok(None);
+        match self.is_ready(key, direction)? {
+            true => Ok(None),
+            false => self.wait_event(key, direction, waker).map(Some),
         }
+    }
+
+    /// Waits for the next event as one of many, ready or not.
+    pub(crate) fn wait_event(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waker: &Waker,
+    ) -> io::Result<WaiterId> {
         let waker = WakeRef::new(waker);
-        self.with_source(key, |source| Some(source.add_waiter(direction, waker)))
+        self.with_source(key, |source| source.add_waiter(direction, waker))
     }
 
     /// Whether that waiter still waits; from now on for `waker`.

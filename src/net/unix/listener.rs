@@ -36,8 +36,10 @@ use crate::net::descriptor::descriptor;
 /// ```
 #[doc(alias = "create_unix_server")]
 pub struct UnixListener {
-    acceptor: Acceptor<mio::net::UnixListener>,
+    /// First, so that it is removed before the socket is closed: a file without a listener looks stale to others, who
+    /// might have put theirs in its place.
     file: Unlink,
+    acceptor: Acceptor<mio::net::UnixListener>,
 }
 
 impl UnixListener {
