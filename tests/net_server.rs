@@ -544,6 +544,27 @@ fn a_peer_that_never_reads_is_idle_for_who_writes() {
     });
 }
 
+/// A heartbeat that has nothing to say is no sign of life.
+#[test]
+fn what_moves_nothing_does_not_keep_a_connection_from_being_idle() {
+    let _alone = alone();
+    run_virtually(async {
+        let (stream, _peer) = pair().await;
+        let mut stream = idle_timeout(stream, 10 * SECOND);
+        let begin = now();
+        let error = loop {
+            let beat = monoloop::time::timeout(SECOND, stream.read(&mut [0])).await;
+            stream.flush().await.unwrap();
+            assert_eq!(stream.write(&[]).await.unwrap(), 0);
+            match beat {
+                Ok(read) => break read.unwrap_err(),
+                Err(_) => assert!(now() - begin < 20 * SECOND),
+            }
+        };
+        assert_eq!((error.kind(), now() - begin), (ErrorKind::TimedOut, 10 * SECOND));
+    });
+}
+
 #[test]
 fn work_between_two_waits_is_not_the_peers_fault() {
     let _alone = alone();
