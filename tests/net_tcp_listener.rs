@@ -4,13 +4,15 @@
 
 mod net_common;
 
-use std::cell::RefCell;
-use std::future::poll_fn;
-use std::io::ErrorKind;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
+use std::thread;
 
 use futures_core::Stream;
 use futures_lite::future::poll_once;
@@ -143,6 +145,112 @@ fn every_one_of_many_waiting_acceptors_is_served() {
         let mut served = served.take();
         served.sort_unstable();
         assert_eq!(served, (0..10).collect::<Vec<_>>());
+    });
+}
+
+/// Where the poller has to be told that an operation would have blocked, the next acceptor has to find that out.
+const HAS_EDGES: bool = !cfg!(mio_unsupported_force_poll_poll);
+
+#[test]
+fn one_connection_wakes_one_acceptor() {
+    let _alone = alone();
+    run(async {
+        let listener = Rc::new(listener().await);
+        let addr = listener.local_addr().unwrap();
+        let polls = Rc::new(Cell::new(0));
+        let served = Rc::new(RefCell::new(Vec::new()));
+        let acceptors: Vec<_> = (0..100)
+            .map(|n| {
+                let (listener, served) = (Rc::clone(&listener), Rc::clone(&served));
+                spawn(counted(Rc::clone(&polls), async move {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    served.borrow_mut().push(n);
+                    stream
+                }))
+            })
+            .collect();
+        until(|| polls.get() == 100).await;
+        for n in 0..10 {
+            let _client = TcpStream::connect(addr).await.unwrap();
+            until(|| served.borrow().len() == n + 1).await;
+            monoloop::yield_now().await;
+            assert!(polls.get() == 100 + n + 1 || !HAS_EDGES);
+        }
+        // As many as come at a time, too.
+        let clients: Vec<_> =
+            (0..90).map(|_| std::net::TcpStream::connect(addr).unwrap()).collect();
+        for acceptor in acceptors {
+            acceptor.await.unwrap();
+        }
+        assert!(polls.get() == 200 || !HAS_EDGES);
+        assert_eq!(served.take(), (0..100).collect::<Vec<_>>());
+        drop(clients);
+    });
+}
+
+/// One acceptance after the other, each to be polled by hand.
+type Accepting = Pin<Box<dyn Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send>>;
+
+fn accepting<const N: usize>(
+    listener: &Arc<TcpListener>,
+) -> [(Accepting, Arc<Wakes>, std::task::Waker); N] {
+    std::array::from_fn(|_| {
+        let listener = Arc::clone(listener);
+        let mut accepting: Accepting = Box::pin(async move { listener.accept().await });
+        let (wakes, waker) = Wakes::new();
+        assert!(poll_with(accepting.as_mut(), &waker).is_pending());
+        (accepting, wakes, waker)
+    })
+}
+
+#[test]
+fn an_acceptor_that_was_woken_and_is_dropped_wakes_the_next() {
+    let _alone = alone();
+    run(async {
+        let listener = Arc::new(listener().await);
+        let [first, second, third, mut fourth] = accepting(&listener);
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        until(|| first.1.count() == 1).await;
+        assert_eq!(second.1.count(), 0);
+        // Whoever goes first out of the middle takes nothing along.
+        drop(third);
+        drop(first.0);
+        assert_eq!((second.1.count(), fourth.1.count()), (1, 0));
+        // Elsewhere, too.
+        thread::spawn(move || drop(second.0)).join().unwrap();
+        until(|| fourth.1.count() == 1).await;
+        let Poll::Ready(accepted) = poll_with(fourth.0.as_mut(), &fourth.2) else {
+            panic!("the connection is lost");
+        };
+        assert_eq!(accepted.unwrap().1, client.local_addr().unwrap());
+    });
+}
+
+#[test]
+fn an_acceptor_whose_connection_another_took_keeps_its_place() {
+    let _alone = alone();
+    run(async {
+        let listener = Arc::new(listener().await);
+        let addr = listener.local_addr().unwrap();
+        let [mut first, second] = accepting(&listener);
+        let connect = || std::net::TcpStream::connect(addr).unwrap();
+        for n in 1..4 {
+            let _client = connect();
+            until(|| first.1.count() == n).await;
+            listener.try_accept().unwrap();
+            // Who comes now stands behind.
+            let [late] = accepting(&listener);
+            assert!(poll_with(first.0.as_mut(), &first.2).is_pending());
+            assert_eq!((second.1.count(), late.1.count()), (0, 0));
+        }
+        let client = connect();
+        until(|| first.1.count() == 4).await;
+        let Poll::Ready(accepted) = poll_with(first.0.as_mut(), &first.2) else {
+            panic!("it had the turn");
+        };
+        assert_eq!(accepted.unwrap().1, client.local_addr().unwrap());
+        drop(first);
+        assert!(second.1.count() == 0 || !HAS_EDGES);
     });
 }
 

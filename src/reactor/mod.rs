@@ -30,6 +30,7 @@
 )]
 mod precise;
 mod source;
+mod turns;
 mod waiters;
 
 use std::any::Any;
@@ -51,6 +52,21 @@ pub(crate) use waiters::WaiterId;
 
 /// Events taken from the kernel at once. What does not fit stays there for the next wait.
 const EVENTS: usize = 1024;
+
+/// Whether the poller tells of what becomes ready without being told, each time, that an operation would have blocked.
+pub(crate) const HAS_EDGES: bool = cfg!(all(
+    not(mio_unsupported_force_poll_poll),
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "macos",
+        target_os = "ios",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly",
+    )
+));
 
 /// The longest wait in one go: the poller's timeout is a 32-bit number of milliseconds.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -284,6 +300,48 @@ impl Reactor {
         drop(gone);
     }
 
+    /// Whether a direction is thought to be ready and nobody is before the waiter, if its waiters take turns; `None`
+    /// has yet to join the line.
+    #[inline]
+    pub(crate) fn has_turn(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: Option<WaiterId>,
+    ) -> io::Result<bool> {
+        self.with_source(key, |source| source.has_turn(direction, waiter))
+    }
+
+    /// Waits for a turn: in line, or at its end if that has yet to be joined.
+    pub(crate) fn wait_turn(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: Option<WaiterId>,
+        waker: &Waker,
+    ) -> io::Result<WaiterId> {
+        let waker = WakeRef::new(waker);
+        let waits = self.with_source(key, |source| source.wait_turn(direction, waiter, waker));
+        // What was there before is dropped here.
+        waits.map(|(waiter, _old)| waiter)
+    }
+
+    /// The waiter is through, or waits no more. Gives who is to be woken instead.
+    pub(crate) fn leave_turn(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: WaiterId,
+    ) -> Option<WakeRef> {
+        let left = self.with_source(key, |source| source.leave_turn(direction, waiter));
+        left.ok().and_then(|(_gone, next)| next)
+    }
+
+    /// Whether somebody stands behind the one who has the turn.
+    pub(crate) fn has_second(&self, key: SourceKey, direction: Direction) -> io::Result<bool> {
+        self.with_source(key, |source| source.has_second(direction))
+    }
+
     /// The kernel said that an operation would block.
     #[inline]
     pub(crate) fn clear_ready(&self, key: SourceKey, direction: Direction) -> io::Result<()> {
@@ -316,19 +374,7 @@ impl Reactor {
     /// kqueue, unless the direction is closed, and then only the next operation tells.
     #[inline]
     pub(crate) fn was_short(&self, key: SourceKey, direction: Direction) {
-        if cfg!(all(
-            not(mio_unsupported_force_poll_poll),
-            any(
-                target_os = "linux",
-                target_os = "android",
-                target_os = "macos",
-                target_os = "ios",
-                target_os = "freebsd",
-                target_os = "netbsd",
-                target_os = "openbsd",
-                target_os = "dragonfly",
-            )
-        )) {
+        if HAS_EDGES {
             // A stale key has nothing to clear.
             let _gone = self.with_source(key, |source| source.clear_unless_closed(direction));
         }
@@ -397,9 +443,10 @@ impl Reactor {
     ) {
         // All are taken out before the first is woken: who begins to wait then waits for the next event.
         let waiters = self.with_source(key, |source| readied.take_waiters(source));
-        for (poller, waiters) in pollers.into_iter().zip(waiters.unwrap_or_default()) {
+        for (poller, (waiters, first)) in pollers.into_iter().zip(waiters.unwrap_or_default()) {
             poller.into_iter().for_each(&mut *wake);
             waiters.for_each(wake);
+            first.into_iter().for_each(&mut *wake);
         }
     }
 }

@@ -99,11 +99,13 @@ impl TcpListener {
 
     /// Waits for a connection, and gives it with the peer's address. `TCP_NODELAY` is set on it.
     ///
-    /// Any number of tasks may wait.
+    /// Any number of tasks may wait. They take turns: a connection wakes the one that has waited longest, and no other.
+    /// So a future of this that was polled must be polled again when it is woken, or dropped: put aside, it holds up those
+    /// behind it.
     ///
     /// # Cancel safety
     ///
-    /// No connection is lost.
+    /// No connection is lost; the place among those who wait is.
     ///
     /// # Errors
     ///

@@ -109,11 +109,12 @@ impl UnixListener {
 
     /// Waits for a connection, and gives it with the peer's address, which most often has no name.
     ///
-    /// Any number of tasks may wait.
+    /// Any number of tasks may wait, and take turns as those of
+    /// [`TcpListener::accept`](crate::net::TcpListener::accept).
     ///
     /// # Cancel safety
     ///
-    /// No connection is lost.
+    /// No connection is lost; the place among those who wait is.
     ///
     /// # Errors
     ///
