@@ -160,6 +160,13 @@ fn peer_cred_tells_who_is_there() {
         assert_eq!(cred.pid, Some(process::id() as i32));
         assert_eq!(cred.uid, rustix::process::getuid().as_raw());
         assert_eq!(cred.gid, rustix::process::getgid().as_raw());
+
+        // A process in another namespace of process numbers is zero, as is that of who is not connected.
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None);
+        let socket = std::os::fd::OwnedFd::from(socket.unwrap());
+        let unseen = UnixStream::from_std(socket.into()).unwrap().peer_cred().unwrap_err();
+        assert_eq!(unseen.kind(), ErrorKind::NotFound);
+        assert_eq!(unseen.to_string(), "no process is to be seen");
     });
 }
 

@@ -19,7 +19,8 @@ use crate::time::Sleep;
 /// reading of them.
 ///
 /// The time counts from the last byte, or from the beginning of the last wait: a program that does something else for
-/// long is not the peer's fault.
+/// long is not the peer's fault. A wait that is dropped, by a `timeout` say, lasts until the next one of its direction is
+/// over: so a loop that reads with a shorter limit, again and again, finds an idle peer nevertheless.
 ///
 /// # Examples
 ///

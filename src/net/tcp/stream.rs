@@ -22,7 +22,8 @@ use crate::net::stream::{
 /// Reading and writing are methods of [`AsyncReadExt`](crate::io::AsyncReadExt) and
 /// [`AsyncWriteExt`](crate::io::AsyncWriteExt): `use monoloop::io::*`. `&TcpStream` implements the traits too,
 /// so that one task can read while another writes; see also [`split`](Self::split) and
-/// [`into_split`](Self::into_split).
+/// [`into_split`](Self::into_split). Two that read at the same time, or two that write, are one too many: only the last
+/// to be polled is woken.
 ///
 /// Connections made by [`connect`](Self::connect) and [`accept`](super::TcpListener::accept) have `TCP_NODELAY`
 /// set, as asyncio does: what is written is sent at once. [`set_nodelay`](Self::set_nodelay) changes it.

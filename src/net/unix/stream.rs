@@ -215,8 +215,8 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// If the operating system cannot tell; of kind [`Unsupported`](io::ErrorKind::Unsupported) elsewhere than on Linux
-    /// and Android.
+    /// Of kind [`NotFound`](io::ErrorKind::NotFound) if that is no process that can be seen from here: it belongs to
+    /// another container, say. Of kind [`Unsupported`](io::ErrorKind::Unsupported) elsewhere than on Linux and Android.
     pub fn peer_cred(&self) -> io::Result<PeerCred> {
         cred::of(self)
     }
