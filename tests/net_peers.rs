@@ -46,7 +46,7 @@ fn room_for(wanted: usize) -> usize {
 #[test]
 fn ten_thousand_connections_are_held_and_closed() {
     let _alone = alone();
-    let count = room_for(if cfg!(mio_unsupported_force_poll_poll) { 4000 } else { 10_000 });
+    let count = room_for(if cfg!(mio_unsupported_force_poll_poll) { 2000 } else { 10_000 });
     run(async {
         let server = Server::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap().start(echo);
         let port = server.local_addrs()[0].port();
