@@ -444,3 +444,35 @@ fn the_file_is_gone_when_the_socket_is_closed() {
         });
     }
 }
+
+/// Who has a name can be answered.
+#[test]
+fn datagrams_are_answered_to_the_address_they_came_from() {
+    let _alone = alone();
+    let place = Place::new();
+    run(async {
+        let server = UnixDatagram::bind(&place.0).unwrap();
+        let file = Place::new();
+        let mut names = vec![file.0.clone()];
+        if cfg!(target_os = "linux") {
+            names.push(format!("\0monoloop-test-{}-answered", process::id()).into());
+        }
+        let mut buffer = [0; 16];
+        for name in names {
+            let client = UnixDatagram::bind(&name).unwrap();
+            client.send_to(b"ping", &place.0).await.unwrap();
+            let (length, from) = server.recv_from(&mut buffer).await.unwrap();
+            assert_eq!(server.send_to_addr(&buffer[..length], &from).await.unwrap(), 4);
+            assert_eq!(client.recv(&mut buffer).await.unwrap(), 4);
+            let other = UnixDatagram::unbound().unwrap();
+            other.connect_addr(&from).unwrap();
+            other.send(b"pong!").await.unwrap();
+            assert_eq!(client.recv(&mut buffer).await.unwrap(), 5);
+        }
+        let nameless = UnixDatagram::unbound().unwrap();
+        nameless.send_to(b"ping", &place.0).await.unwrap();
+        let (_, from) = server.recv_from(&mut buffer).await.unwrap();
+        let error = server.send_to_addr(b"who?", &from).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    });
+}

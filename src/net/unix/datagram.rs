@@ -141,6 +141,15 @@ impl UnixDatagram {
         SockRef::from(self.io.get()).connect(&SockAddr::unix(path)?)
     }
 
+    /// Sets the peer to an address of std's, as [`connect`](Self::connect) does to a path.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect), and if the address has no name.
+    pub fn connect_addr(&self, addr: &SocketAddr) -> io::Result<()> {
+        self.connect(addr::to_path(addr)?)
+    }
+
     datagram_methods!();
 
     /// Sends a datagram to the socket at a path. Gives its length.
@@ -169,6 +178,20 @@ impl UnixDatagram {
                 event?;
             }
         }
+    }
+
+    /// Sends a datagram to an address of std's, such as [`recv_from`](Self::recv_from) gives, as
+    /// [`send_to`](Self::send_to) does to a path.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send_to`](Self::send_to).
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to), and if the address has no name.
+    pub async fn send_to_addr(&self, data: &[u8], addr: &SocketAddr) -> io::Result<usize> {
+        self.send_to(data, addr::to_path(addr)?).await
     }
 
     /// Sends a datagram as [`send_to`](Self::send_to) does, without waiting.
