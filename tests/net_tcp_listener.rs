@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_lite::future::poll_once;
@@ -97,6 +98,22 @@ fn try_accept_never_waits() {
         };
         assert_eq!(peer, client.local_addr().unwrap());
         assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+}
+
+/// What the kernel has no room for knocks again after a second.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crowd_that_comes_at_once_finds_room() {
+    let _alone = alone();
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let count = most.trim().parse().map_or(500, |most: usize| most.min(500));
+    run(async {
+        let listener = listener().await;
+        let addr = listener.local_addr().unwrap();
+        let connect = |_| std::net::TcpStream::connect_timeout(&addr, Duration::from_millis(900));
+        let crowd: io::Result<Vec<_>> = (0..count).map(connect).collect();
+        assert_eq!(crowd.unwrap().len(), count);
     });
 }
 

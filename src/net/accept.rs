@@ -10,6 +10,10 @@ use super::pause::Pause;
 use crate::io::{Direction, Registered};
 use crate::reactor::HAS_EDGES;
 
+/// How many connections the kernel keeps by default until they are accepted. Those that come while it has so many try
+/// again after a second.
+pub(super) const BACKLOG: u32 = 1024;
+
 /// A listening socket of mio's.
 pub(super) trait Listen: Source {
     /// A connection and its peer's address.
