@@ -152,6 +152,19 @@ fn no_more_connections_are_served_than_allowed_and_the_rest_wait() {
 }
 
 #[test]
+fn any_number_of_connections_may_be_allowed() {
+    let _alone = alone();
+    run(async {
+        for most in [0, usize::MAX] {
+            let server = server().await.max_connections(most).start(echo);
+            let client = client(&server);
+            serving(&server, 1).await;
+            drop(client);
+        }
+    });
+}
+
+#[test]
 fn an_idle_listener_keeps_no_connection_from_another() {
     let _alone = alone();
     run(async {

@@ -7,6 +7,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::Connector;
+use super::socket::lingering;
 use crate::io::{Direction, Registered};
 use crate::net::ToSocketAddrs;
 use crate::net::descriptor::descriptor;
@@ -195,14 +196,14 @@ impl TcpStream {
         socket2::SockRef::from(self.io.get()).linger()
     }
 
-    /// Sets how long closing goes on trying to send what was written (`SO_LINGER`). Zero: closing drops it
-    /// and resets the connection. Whole seconds count; a closing socket that lingers holds up the thread.
+    /// Sets how long closing goes on trying to send what was written (`SO_LINGER`), rounded up to seconds. Zero: closing
+    /// drops it and resets the connection. A closing socket that lingers holds up the thread.
     ///
     /// # Errors
     ///
     /// If the operating system refuses.
     pub fn set_linger(&self, limit: Option<Duration>) -> io::Result<()> {
-        socket2::SockRef::from(self.io.get()).set_linger(limit)
+        socket2::SockRef::from(self.io.get()).set_linger(limit.map(lingering))
     }
 
     /// Takes the socket's pending error (`SO_ERROR`).
