@@ -8,7 +8,6 @@ use mio::event::Source;
 
 use super::pause::Pause;
 use crate::io::{Direction, Registered};
-use crate::reactor::HAS_EDGES;
 
 /// How many connections the kernel keeps by default until they are accepted. Those that come while it has so many try
 /// again after a second.
@@ -54,6 +53,8 @@ impl Listen for mio::net::UnixListener {
 #[cfg(unix)]
 fn may_be_readable(socket: &impl std::os::fd::AsFd) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use crate::reactor::HAS_EDGES;
 
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     !HAS_EDGES || poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&now)) != Ok(0)
