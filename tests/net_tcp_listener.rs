@@ -5,6 +5,7 @@
 mod net_common;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -268,6 +269,51 @@ fn an_acceptor_whose_connection_another_took_keeps_its_place() {
         assert_eq!(accepted.unwrap().1, client.local_addr().unwrap());
         drop(first);
         assert!(second.1.count() == 0 || !HAS_EDGES);
+    });
+}
+
+/// Whoever is dropped, woken or not: while somebody waits, no connection is left lying.
+#[test]
+fn acceptors_that_come_and_go_at_random_accept_every_connection() {
+    let _alone = alone();
+    let mut state = 1_u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (state >> 33) % below
+    };
+    run(async {
+        let listener = Rc::new(listener().await);
+        let addr = listener.local_addr().unwrap();
+        let accepted = Rc::new(Cell::new(0));
+        let accept = || {
+            let (listener, accepted) = (Rc::clone(&listener), Rc::clone(&accepted));
+            spawn(async move {
+                listener.accept().await.unwrap();
+                accepted.set(accepted.get() + 1);
+            })
+        };
+        let mut acceptors = VecDeque::new();
+        let mut made = 0;
+        for _ in 0..5000 {
+            match random(8) {
+                0..=1 if made - accepted.get() < 100 => {
+                    drop(std::net::TcpStream::connect(addr).unwrap());
+                    made += 1;
+                }
+                0..=3 => acceptors.push_back(accept()),
+                4..=5 if !acceptors.is_empty() => {
+                    let one = random(acceptors.len() as u64) as usize;
+                    acceptors.swap_remove_back(one).unwrap().abort();
+                }
+                _ => monoloop::yield_now().await,
+            }
+            if random(50) == 0 {
+                // All that are there have time to do what they can.
+                acceptors.push_back(accept());
+                until(|| accepted.get() == made || acceptors.iter().all(|a| a.is_finished())).await;
+            }
+        }
+        assert!(made > 500);
     });
 }
 
