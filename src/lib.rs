@@ -1,6 +1,9 @@
 #![doc = include_str!("../docs/tour.md")]
 // Under `--cfg loom` the crate is empty: `tests/loom_wake.rs` includes the module it checks by path.
 #![cfg(not(loom))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// Parts of the core serve features only. What is dead with all of them is dead.
+#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports))]
 #![deny(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
@@ -9,27 +12,39 @@ pub mod event_loop;
 #[allow(unsafe_code)]
 // wake slots and task cells: the argument heads `executor::wake` and `executor::task`
 mod executor;
+#[cfg(feature = "fs")]
 pub mod fs;
 pub mod future;
+mod in_order;
+#[cfg(feature = "io")]
 pub mod io;
+mod memory;
+#[cfg(feature = "net")]
 pub mod net;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "process"))]
 pub mod process;
+#[cfg(feature = "protocol")]
 pub mod protocol;
 mod reactor;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "signal"))]
 pub mod signal;
+#[cfg(feature = "sync")]
 pub mod sync;
 pub mod task;
 pub mod time;
 mod timer;
+mod wait_list;
 
+#[cfg(feature = "signal")]
+pub use event_loop::OnCtrlC;
 #[doc(inline)]
 pub use event_loop::{
-    Builder, CallHandle, ErrorReport, EventLoop, Handle, Interrupted, LoopClosed, OnCtrlC,
-    RemoteJoin, RemoteJoinError, ShutdownReport, WorkGuard, Worker, WorkerError, Workers,
-    WorkersBuilder, call_at, call_later, call_soon, run, workers,
+    Builder, CallHandle, ErrorReport, EventLoop, Handle, Interrupted, LoopClosed, RemoteJoin,
+    RemoteJoinError, ShutdownReport, WorkGuard, call_at, call_later, call_soon, run,
 };
+#[doc(inline)]
+#[cfg(feature = "sync")]
+pub use event_loop::{Worker, WorkerError, Workers, WorkersBuilder, workers};
 #[cfg(feature = "macros")]
 pub use monoloop_macros::{main, test};
 #[doc(inline)]

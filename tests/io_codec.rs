@@ -328,6 +328,32 @@ fn a_stream_that_has_more_always_leaves_room_for_others() {
     });
 }
 
+/// No item ever comes of it.
+#[test]
+fn an_endless_line_leaves_room_for_others() {
+    common::virtual_loop().run(async {
+        let mut frames = FramedRead::new(futures_lite::io::repeat(b'x'), LinesCodec::new());
+        assert!(frames.next().await.unwrap().is_err());
+        let reader = monoloop::spawn(async move { frames.next().await });
+        monoloop::yield_now().await;
+        assert!(!reader.is_finished());
+    });
+}
+
+/// A peer that reads slowly, and a sender that does not wait for it to the end.
+#[test]
+fn what_was_written_takes_no_memory() {
+    let (ours, mut peer) = duplex(4096);
+    let mut frames = FramedWrite::new(ours, LinesCodec::new());
+    let line = "x".repeat(999);
+    for _ in 0..10_000 {
+        let _full = poll_once(frames.feed(&line));
+        let _read = poll_once(peer.read(&mut [0; 1000]));
+    }
+    let (_, _, buffer) = frames.into_parts();
+    assert!(buffer.capacity() < 64 * 1024, "{} bytes", buffer.capacity());
+}
+
 #[test]
 fn a_protocol_may_switch_in_mid_stream() {
     let (ours, peer) = duplex(64);

@@ -4,6 +4,7 @@ mod common;
 mod io_common;
 mod net_common;
 
+use std::future::Future;
 use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -165,4 +166,25 @@ fn an_endless_copy_leaves_room_for_others() {
         polls += 1;
     }
     assert!((10..20).contains(&polls), "{polls}");
+}
+
+/// Bytes come one by one, without an end, the one way: the other way still gets its answer through.
+#[test]
+fn a_busy_direction_leaves_room_for_the_other() {
+    common::virtual_loop().run(async {
+        let mut busy = Script::new((0..1_000_000).map(|_| Step::Data(vec![7])));
+        let (mut near, mut far) = duplex(1024 * 1024);
+        far.write_all(b"stop").await.unwrap();
+        let mut copying = std::pin::pin!(copy_bidirectional(&mut busy, &mut near));
+        let mut polls = 0;
+        while copying.copied().1 < 4 {
+            polls += 1;
+            assert!(polls < 10, "{:?} bytes after {polls} polls", copying.copied());
+            let once = std::future::poll_fn(|cx| {
+                std::task::Poll::Ready(copying.as_mut().poll(cx).is_pending())
+            });
+            assert!(once.await);
+            monoloop::yield_now().await;
+        }
+    });
 }

@@ -120,6 +120,27 @@ fn a_waker_may_use_the_connection_and_panic() {
     complete(ours.write(b"y")).unwrap();
 }
 
+#[test]
+fn a_reader_whose_waker_panics_keeps_no_writer_from_the_end() {
+    struct Grumpy;
+    impl Wake for Grumpy {
+        fn wake(self: Arc<Self>) {
+            common::quiet_panic("not now");
+        }
+    }
+    let (ours, peer) = duplex(1);
+    let (mut reader, mut writer) = split(peer);
+    let (wakes, waker) = Counter::new();
+    complete(writer.write(b"x")).unwrap();
+    assert!(poll_with(&mut reader.read(&mut [0]), &Waker::from(Arc::new(Grumpy))).is_pending());
+    let mut writing = writer.write(b"y");
+    assert!(poll_with(&mut writing, &waker).is_pending());
+    let dropping = std::panic::AssertUnwindSafe(|| drop(ours));
+    assert!(std::panic::catch_unwind(dropping).is_err());
+    assert_eq!(wakes.get(), 1);
+    assert_eq!(complete(writing).unwrap_err().kind(), ErrorKind::BrokenPipe);
+}
+
 /// Gives a byte at a time, for ever.
 struct Endless;
 

@@ -72,6 +72,29 @@ fn drain_waits_above_the_high_mark_until_the_low_one() {
 }
 
 #[test]
+fn a_flush_does_not_wait_for_what_is_written_later() {
+    run(async {
+        let (ours, mut peer) = duplex(4);
+        let writer = Rc::new(StreamWriter::new(ours));
+        writer.write(&[0; 10]).unwrap();
+        let flushing = monoloop::spawn({
+            let writer = Rc::clone(&writer);
+            async move { writer.flush().await }
+        });
+        rest().await;
+        for _ in 0..10 {
+            // The queue is never empty.
+            writer.write(&[0; 4]).unwrap();
+            peer.read_exact(&mut [0; 4]).await.unwrap();
+            rest().await;
+        }
+        assert!(writer.unsent() > 0);
+        assert!(flushing.is_finished());
+        flushing.await.unwrap().unwrap();
+    });
+}
+
+#[test]
 fn with_a_high_mark_of_zero_drain_waits_for_all() {
     run(async {
         let (ours, mut peer) = duplex(2);

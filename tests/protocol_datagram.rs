@@ -178,6 +178,48 @@ fn the_queue_is_bounded_and_pauses_are_told() {
     assert_eq!(told.0.take(), ["made", "pause", "resume", "lost None"]);
 }
 
+/// Sends as much as it may, all the time.
+struct Floods(SocketAddr, Log);
+
+impl Floods {
+    fn flood(&self, transport: &DatagramTransport) {
+        while transport.unsent() <= 64 * 1024 && transport.send_to(b"", self.0).is_ok() {}
+    }
+}
+
+impl DatagramProtocol for Floods {
+    fn connection_made(&mut self, transport: &DatagramTransport) {
+        self.flood(transport);
+    }
+
+    fn datagram_received(&mut self, transport: &DatagramTransport, _: &[u8], _: SocketAddr) {
+        self.1.push("got one");
+        transport.close();
+    }
+
+    fn resume_writing(&mut self, transport: &DatagramTransport) {
+        self.flood(transport);
+    }
+}
+
+#[test]
+fn who_sends_without_an_end_still_receives() {
+    let _alone = alone();
+    let log = Log::default();
+    run(async {
+        let (socket, peer, drain) = (bound().await, bound().await, bound().await);
+        let addr = socket.local_addr().unwrap();
+        let floods = Floods(drain.local_addr().unwrap(), log.clone());
+        let transport = attach_datagram(socket, floods);
+        peer.send_to(b"stop", addr).await.unwrap();
+        for _ in 0..1000 {
+            monoloop::yield_now().await;
+        }
+        assert!(transport.is_closing(), "it receives nothing");
+    });
+    assert_eq!(log.take(), ["got one"]);
+}
+
 #[test]
 fn a_callback_that_panics_ends_its_socket_and_is_reported() {
     let _alone = alone();

@@ -222,7 +222,7 @@ fn pauses_and_resumptions_are_paired() {
         assert_eq!(told.log.take(), ["pause"]);
         drop(peer);
         rest().await;
-        assert_eq!(told.log.take(), ["lost Some(BrokenPipe)"]);
+        assert_eq!(told.log.take(), ["eof", "lost Some(BrokenPipe)"]);
     });
 }
 
@@ -291,6 +291,22 @@ fn data_comes_before_an_error() {
 }
 
 #[test]
+fn data_comes_before_an_error_of_writing() {
+    run(async {
+        let (ours, mut peer) = duplex(64);
+        let told = Told::new();
+        let transport = attach(ours, told.clone());
+        rest().await;
+        transport.write(b"question").unwrap();
+        peer.write_all(b"go away").await.unwrap();
+        drop(peer);
+        rest().await;
+        let log = told.log.take();
+        assert_eq!(log, ["made", "data go away", "lost Some(BrokenPipe)"]);
+    });
+}
+
+#[test]
 fn another_protocol_takes_over_in_mid_stream() {
     run(async {
         let (ours, mut peer) = duplex(64);
@@ -326,6 +342,61 @@ fn another_protocol_takes_over_in_mid_stream() {
         attach(ours, first.clone()).set_protocol(second.clone());
         rest().await;
         assert_eq!((first.log.take(), second.log.take()), (vec!["made".to_owned()], vec![]));
+    });
+}
+
+/// The stream takes a byte at a time, and there is always more to be sent.
+#[test]
+fn who_writes_without_an_end_still_reads() {
+    run(async {
+        let mut stream = Script::of(b"stop");
+        stream.write_most = 1;
+        let told = Told::with(|transport, what| match what {
+            b"stop" => transport.abort(),
+            b"made" => {
+                transport.set_water_marks(2000, 1000);
+                transport.write(&[0; 3000]).unwrap();
+            }
+            b"resume" => transport.write(&[0; 2000]).unwrap(),
+            _ => {}
+        });
+        let transport = attach(stream, told.clone());
+        rest().await;
+        assert!(transport.is_closing(), "{:?}", told.log.take());
+    });
+}
+
+/// Nobody polls the connection between the switch and the end.
+#[test]
+fn a_protocol_that_took_over_is_told_of_the_end_even_if_it_comes_at_once() {
+    let (first, second) = (Told::new(), Told::new());
+    let (event_loop, _) = reporting_loop();
+    event_loop.run(async {
+        let (ours, _peer) = duplex(64);
+        let transport = attach(ours, first.clone());
+        rest().await;
+        transport.set_protocol(second.clone());
+    });
+    drop(event_loop);
+    assert_eq!(first.log.take(), ["made"]);
+    assert_eq!(second.log.take(), ["lost Some(ConnectionAborted)"]);
+}
+
+/// A protocol may keep a transport: one that comes too late must not keep both for ever.
+#[test]
+fn a_protocol_that_comes_after_the_end_is_dropped() {
+    run(async {
+        let (ours, peer) = duplex(64);
+        let told = Told::new();
+        let transport = attach(ours, told.clone());
+        rest().await;
+        drop(peer);
+        rest().await;
+        assert_eq!(told.log.take(), ["made", "eof", "lost None"]);
+        let late = Keeps(told.clone(), (told.log.on_drop("dropped"), transport.clone()));
+        transport.set_protocol(late);
+        drop(transport);
+        assert_eq!(told.log.take(), ["dropped"]);
     });
 }
 

@@ -48,7 +48,6 @@ fn one_that_was_not_polled_has_no_place_in_the_queue() {
     drop(waiting(unpolled, Waker::noop()));
 }
 
-/// BUGCLASSES 36.
 #[test]
 fn a_notification_for_one_who_is_dropped_goes_to_the_next_or_is_kept() {
     let notify = leaked();

@@ -67,7 +67,6 @@ fn who_waits_longest_is_next_and_a_big_request_is_not_overtaken() {
     });
 }
 
-/// BUGCLASSES 34 and 36.
 #[test]
 fn one_who_gives_up_takes_no_token_and_lets_the_next_on() {
     virtual_loop().run(async {

@@ -11,6 +11,7 @@ use std::thread;
 
 use channel_common::{panics, probe, ready};
 use common::{Counter, gives_way, many, panic_of, quiet_panic};
+use monoloop::sync::remote::channel::{ReserveError, TryRecvError, TrySendError};
 use monoloop::sync::remote::event::Event;
 use monoloop::sync::remote::{channel, oneshot};
 
@@ -326,6 +327,13 @@ fn wakes_the_newest<T>(future: impl Future<Output = T>, wake: impl FnOnce()) {
 
 #[test]
 fn the_newest_waker_is_woken() {
+    let (sender, receiver) = channel::unbounded::<u8>();
+    wakes_the_newest(sender.closed(), || drop(receiver));
+    let (sender, mut receiver) = channel::bounded(1);
+    sender.try_send(1).unwrap();
+    wakes_the_newest(sender.reserve(), || assert_eq!(receiver.try_recv(), Ok(1)));
+    let (mut sender, receiver) = oneshot::channel::<u8>();
+    wakes_the_newest(sender.closed(), || drop(receiver));
     let (sender, mut receiver) = channel::bounded(1);
     wakes_the_newest(receiver.recv(), || sender.try_send(1).unwrap());
     sender.try_send(1).unwrap();
@@ -334,6 +342,91 @@ fn the_newest_waker_is_woken() {
     wakes_the_newest(receiver, || sender.send(()).unwrap());
     let event = Event::new();
     wakes_the_newest(event.wait(), || event.set());
+}
+
+#[test]
+fn senders_wait_until_nobody_receives() {
+    let (sender, mut receiver) = channel::bounded::<u8>(1);
+    let other = sender.clone();
+    let mut closed = [probe(sender.closed()).pending(), probe(other.closed()).pending()];
+    drop(probe(sender.closed()).pending());
+    receiver.close();
+    closed.iter_mut().for_each(|closed| assert_eq!((closed.wakes(), closed.ready()), (1, ())));
+    ready(sender.closed());
+
+    let (mut sender, mut receiver) = oneshot::channel::<u8>();
+    let mut closed = probe(sender.closed()).pending();
+    assert!(receiver.try_recv().is_err());
+    assert!(closed.poll().is_pending());
+    receiver.close();
+    assert_eq!((closed.wakes(), closed.ready()), (1, ()));
+    drop(closed);
+    ready(sender.closed());
+    assert_eq!(sender.send(1).unwrap_err().into_inner(), 1);
+
+    let (mut sender, receiver) = oneshot::channel::<u8>();
+    let mut closed = probe(sender.closed()).pending();
+    drop(receiver);
+    assert_eq!((closed.wakes(), closed.ready()), (1, ()));
+}
+
+#[test]
+fn a_place_is_reserved_for_one_value() {
+    let (sender, mut receiver) = channel::bounded(2);
+    let permit = sender.try_reserve().unwrap();
+    let other = ready(sender.reserve()).unwrap();
+    assert_eq!(sender.try_reserve().unwrap_err(), TrySendError::Full(()));
+    let mut sending = probe(sender.send(3)).pending();
+    let reserving = probe(sender.reserve()).pending();
+    // Unused, it goes to who waits longest.
+    drop(other);
+    assert_eq!((sending.wakes(), reserving.wakes()), (1, 0));
+    assert_eq!(sending.ready(), Ok(()));
+    permit.send(1);
+    assert_eq!(receiver.try_recv(), Ok(3));
+    assert_eq!(reserving.wakes(), 1);
+    // Dropped before it ran, it passes the place on.
+    let mut last = probe(sender.send(4)).pending();
+    drop(reserving);
+    assert_eq!((last.wakes(), last.ready()), (1, Ok(())));
+    assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(1), Ok(4)));
+}
+
+#[test]
+fn a_permit_is_good_after_the_channel_was_closed() {
+    let (sender, mut receiver) = channel::bounded(2);
+    let permits = [sender.try_reserve().unwrap(), sender.try_reserve().unwrap()];
+    let mut late = probe(sender.reserve()).pending();
+    receiver.close();
+    assert_eq!(late.ready().unwrap_err(), ReserveError::Closed);
+    assert_eq!(sender.try_reserve().unwrap_err(), TrySendError::Closed(()));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty), "two may come");
+    let [first, second] = permits;
+    let mut receiving = probe(receiver.recv()).pending();
+    first.send(1);
+    assert_eq!((receiving.wakes(), receiving.ready()), (1, Some(1)));
+    drop(receiving);
+    let mut receiving = probe(receiver.recv()).pending();
+    drop(second);
+    assert_eq!((receiving.wakes(), receiving.ready()), (1, None));
+    drop(receiving);
+
+    // Whose receiver is gone sends nowhere.
+    let value = Arc::new(());
+    let (sender, receiver) = channel::bounded(1);
+    let permit = sender.try_reserve().unwrap();
+    drop(receiver);
+    permit.send(Arc::clone(&value));
+    assert_eq!(Arc::strong_count(&value), 1);
+}
+
+#[test]
+fn who_waits_for_the_end_of_an_answer_can_still_send_it() {
+    let (mut sender, receiver) = oneshot::channel();
+    let mut receiving = probe(receiver).pending();
+    assert!(probe(sender.closed()).poll().is_pending());
+    sender.send(1).unwrap();
+    assert_eq!((receiving.wakes(), receiving.ready()), (1, Ok(1)));
 }
 
 #[test]

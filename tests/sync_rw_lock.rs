@@ -8,8 +8,10 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
-use common::Counter;
-use monoloop::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use common::{Counter, panic_of, quiet_panic};
+use monoloop::sync::{
+    MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 use sync_common::{Boxed, for_ever, now, poll, waiting};
 
 fn leaked() -> &'static RwLock<u32> {
@@ -59,7 +61,6 @@ fn neighbouring_readers_come_in_together() {
     assert!(poll(&mut last, &waker).is_ready());
 }
 
-/// BUGCLASSES 36.
 #[test]
 fn a_writer_that_gives_up_lets_the_readers_behind_it_in() {
     let lock = leaked();
@@ -71,7 +72,6 @@ fn a_writer_that_gives_up_lets_the_readers_behind_it_in() {
     drop(reader);
 }
 
-/// BUGCLASSES 36.
 #[test]
 fn a_lock_handed_to_one_who_is_dropped_goes_to_the_next() {
     let lock = leaked();
@@ -124,6 +124,49 @@ fn a_served_reader_stands_in_the_way_of_an_upgrade() {
     let own = RwLockReadGuard::try_upgrade(own).expect_err("another was let in");
     drop(reader);
     assert!(RwLockReadGuard::try_upgrade(own).is_ok());
+}
+
+#[test]
+fn mapped_guards_hold_the_whole() {
+    let lock = RwLock::new((1, [2, 3]));
+    let whole = RwLockReadGuard::map(now(lock.read()), |pair| &pair.1);
+    let part = MappedRwLockReadGuard::map(whole, |array| &array[0]);
+    let part = MappedRwLockReadGuard::try_map(part, |_| None::<&u8>).expect_err("there is none");
+    let part = MappedRwLockReadGuard::try_map(part, |n| Some(n)).expect("there is one");
+    assert_eq!(*part, 2);
+    assert!(lock.try_read().is_ok() && lock.try_write().is_err());
+    drop(part);
+
+    let whole = RwLockWriteGuard::map(now(lock.write()), |pair| &mut pair.1);
+    let part = MappedRwLockWriteGuard::map(whole, |array| &mut array[0]);
+    let part = MappedRwLockWriteGuard::try_map(part, |_| None::<&mut u8>).expect_err("none");
+    *MappedRwLockWriteGuard::try_map(part, |n| Some(n)).expect("there is one") += 10;
+    assert!(lock.try_write().is_ok());
+
+    let guard = RwLockReadGuard::try_map(now(lock.read()), |_| None::<&u8>).expect_err("none");
+    assert_eq!(panic_of(|| RwLockReadGuard::map(guard, |_| -> &u8 { quiet_panic("map") })), "map");
+    let guard =
+        RwLockWriteGuard::try_map(now(lock.write()), |_| None::<&mut u8>).expect_err("none");
+    assert_eq!(*guard, (1, [12, 3]));
+    assert_eq!(
+        panic_of(|| RwLockWriteGuard::map(guard, |_| -> &mut u8 { quiet_panic("map") })),
+        "map"
+    );
+    assert!(lock.try_write().is_ok());
+}
+
+#[test]
+fn mapped_guards_hand_over_too() {
+    let lock = leaked();
+    let reader = RwLockReadGuard::map(now(lock.read()), |n| n);
+    let mut writer = waiting(lock.write(), Waker::noop());
+    drop(reader);
+    let Poll::Ready(writer) = poll(&mut writer, Waker::noop()) else { panic!("it is free") };
+    let writer = RwLockWriteGuard::try_map(writer, |n| Some(n)).expect("there is one");
+    let mut readers = [(); 2].map(|()| waiting(lock.read(), Waker::noop()));
+    drop(writer);
+    let readers = readers.each_mut().map(|reader| poll(reader, Waker::noop()));
+    assert!(readers.iter().all(Poll::is_ready));
 }
 
 /// What it shows may use the lock itself.

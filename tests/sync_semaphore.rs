@@ -46,7 +46,6 @@ fn a_big_request_is_not_overtaken() {
     assert!(poll(&mut small, Waker::noop()).is_ready());
 }
 
-/// BUGCLASSES 36.
 #[test]
 fn a_big_request_that_gives_up_lets_the_others_through() {
     let semaphore = leaked(2);
@@ -72,7 +71,6 @@ fn permits_handed_to_one_who_is_dropped_go_to_the_next() {
     assert!(rest.iter_mut().all(|waiter| poll(waiter, Waker::noop()).is_ready()));
 }
 
-/// BUGCLASSES 34.
 #[test]
 fn a_drop_after_any_number_of_polls_loses_no_permit() {
     for polls in 0..4 {
@@ -89,7 +87,6 @@ fn a_drop_after_any_number_of_polls_loses_no_permit() {
     }
 }
 
-/// BUGCLASSES 49.
 #[test]
 fn one_permit_wakes_one() {
     let semaphore = leaked(0);

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use channel_common::{clear_hook, clingy, hooked, now, panics, probe, ready, set_hook, with_seeds};
 use common::{OnDrop, Random, many, on_drop, panic_of, quiet_panic};
+use futures_lite::StreamExt;
 use monoloop::sync::watch::{self, RecvError};
 
 #[test]
@@ -114,6 +115,23 @@ fn a_condition_is_looked_at_first_and_after_each_change() {
     drop(waiting);
     drop(sender);
     assert!(ready(receiver.wait_for(|value| *value == 0)).is_err());
+}
+
+#[test]
+fn a_receiver_is_a_stream_of_the_newest_values() {
+    let (sender, mut receiver) = watch::channel(0);
+    let mut waiting = probe(receiver.next()).pending();
+    sender.send(1).unwrap();
+    sender.send(2).unwrap();
+    assert_eq!((waiting.wakes(), waiting.ready()), (1, Some(2)));
+    drop(waiting);
+    assert!(now(receiver.next()).is_pending(), "it gave that already");
+    receiver.mark_changed();
+    assert_eq!(ready(receiver.next()), Some(2));
+    sender.send(3).unwrap();
+    drop(sender);
+    assert_eq!(ready((&mut receiver).collect::<Vec<_>>()), [3]);
+    assert_eq!(ready(receiver.next()), None);
 }
 
 #[test]

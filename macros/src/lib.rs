@@ -40,7 +40,7 @@ mod tokens;
 /// | `virtual_time`, `virtual_time = true` | the loop's clock is virtual: when nothing is ready, it jumps to the next deadline instead of waiting |
 /// | `poll_budget = 61` | at most how many tasks are polled in one turn of the loop |
 /// | `io_interval = 61` | after at most how many polls the loop looks for I/O |
-/// | `ctrl_c`, `ctrl_c = true` | ctrl-c interrupts the run instead of ending the process at once: see `monoloop::OnCtrlC::Interrupt` and `EventLoop::run_or_exit` |
+/// | `ctrl_c`, `ctrl_c = true` | ctrl-c interrupts the run instead of ending the process at once: see `monoloop::OnCtrlC::Interrupt` and `EventLoop::run_or_exit`; needs the feature `signal` |
 /// | `crate = path::to::monoloop` | where to find the runtime, if not at `::monoloop`; also in quotes |
 ///
 /// Flags and numbers but `ctrl_c` are passed to the methods of the same names on `monoloop::Builder`, which have

@@ -6,9 +6,21 @@
 //!
 //! # Who wakes whom
 //!
+//! At most one thread is on its way to the queue: one is called, or started, for a job only if none is, and a thread that
+//! takes a job and leaves others calls the next before it begins. So as many come as find a job, and a batch of small
+//! jobs does not wake all.
+//!
 //! A thread that has run a job first counts itself free and then wakes the waiter, so that a waiter who submits the next
-//! job at once finds it free and no second thread is started. Waking a task of ours from here is a push onto its home's
-//! inbox, and a system call only if the loop is parked and nobody else woke it: many outcomes, one wake-up.
+//! job at once finds it free and no second thread is started. (A foreign waker may take its time: that one is woken first.)
+//! Waking a task of ours from here is a push onto its home's inbox, and a system call only if the loop is parked and
+//! nobody else woke it: many outcomes, one wake-up.
+//!
+//! # Short waits
+//!
+//! To sleep and be woken costs two system calls, and tens of microseconds where the processor went to sleep too. So a
+//! thread without a job, and a loop that waits for one, look around for a [`MOMENT`] first, giving way to other threads
+//! all the time; but only if the last such wait was shorter than that. So it costs at most a moment of one processor for
+//! each job that was quick or that came soon, and nothing otherwise.
 //!
 //! # The end
 //!
@@ -22,17 +34,23 @@ mod job;
 mod worker;
 
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) use job::Join;
 
+use slab::Slab;
+
 use self::job::{Job, Work};
 use crate::executor::task::{Payload, Seed};
+
+/// How long to look around before sleeping, and the longest wait after which it is worth it.
+pub(crate) const MOMENT: Duration = Duration::from_micros(50);
 
 /// How a pool is set up.
 #[derive(Clone, Debug)]
@@ -75,6 +93,8 @@ struct Shared {
     config: Config,
     hook: Arc<dyn Hook>,
     state: Mutex<State>,
+    /// A job came since a thread found none, or the pool was closed: for who looks without the lock.
+    has_news: AtomicBool,
     /// There is a job, or the pool is closed.
     work: Condvar,
     /// A thread has ended.
@@ -90,16 +110,30 @@ struct State {
     threads: usize,
     /// Threads that look for a job, or will before they sleep.
     idle: usize,
-    /// Those of them that sleep.
+    /// Those of them that sleep, and were not called.
     asleep: usize,
-    /// What runs, by thread.
-    running: BTreeMap<u64, Seed>,
-    handles: BTreeMap<u64, JoinHandle<()>>,
+    /// Calls that no thread has heard yet.
+    called: usize,
+    workers: Slab<Place>,
     /// The thread that ended last: the next one joins it, and `close` the last.
     last_ended: Option<JoinHandle<()>>,
     /// Threads that were ever started.
     started: u64,
     is_closed: bool,
+}
+
+/// A thread that has not ended.
+struct Place {
+    thread: JoinHandle<()>,
+    /// The job that it runs.
+    running: Option<Seed>,
+}
+
+impl State {
+    /// What runs.
+    fn running(&self) -> impl Iterator<Item = Seed> {
+        self.workers.iter().filter_map(|(_, worker)| worker.running)
+    }
 }
 
 /// A job that waits for a thread.
@@ -119,6 +153,7 @@ impl Pool {
             config,
             hook,
             state: Mutex::default(),
+            has_news: AtomicBool::new(false),
             work: Condvar::new(),
             ended: Condvar::new(),
         };
@@ -160,16 +195,17 @@ impl Pool {
             cancel(unstarted, &mut left.unstarted);
         }
         let mut state = self.shared.lock();
-        left.stuck = state.running.values().copied().collect();
+        left.stuck = state.running().collect();
         let late = std::mem::take(&mut state.queue);
-        let handles = std::mem::take(&mut state.handles);
+        let workers = std::mem::take(&mut state.workers);
         let last = state.last_ended.take();
         let are_over = state.threads == 0;
         drop(state);
         cancel(late, &mut left.unstarted);
         if are_over {
             // They have nothing left to do but to end.
-            handles.into_values().chain(last).for_each(|thread| drop(thread.join()));
+            workers.into_iter().for_each(|(_, worker)| drop(worker.thread.join()));
+            last.into_iter().for_each(|thread| drop(thread.join()));
         }
         left
     }
@@ -205,23 +241,43 @@ impl Shared {
         state.submitted += 1;
         let number = state.submitted;
         state.queue.push_back(Entry { number, work, stays, _guard: guard });
-        // Each idle thread takes one; those that are awake will look before they sleep.
-        if state.queue.len() > state.idle && state.threads < self.config.max_threads {
-            if let Err(error) = worker::start(self, &mut state) {
-                if state.threads == 0 {
-                    let entry = state.queue.pop_back();
-                    drop(state);
-                    if let Some(entry) = entry {
-                        entry.work.cancel();
-                    }
-                    return Err(error);
+        self.has_news.store(true, Ordering::Relaxed);
+        match self.call_thread(&mut state) {
+            Err(error) if state.threads == 0 => {
+                let entry = state.queue.pop_back();
+                drop(state);
+                if let Some(entry) = entry {
+                    entry.work.cancel();
                 }
+                return Err(error);
             }
-        } else if state.queue.len() > state.idle - state.asleep && state.asleep > 0 {
-            drop(state);
-            self.work.notify_one();
+            Ok(true) => {
+                drop(state);
+                self.work.notify_one();
+            }
+            _ => {}
         }
         Ok(number)
+    }
+
+    /// There are jobs: finds them a thread, unless one is on its way. True: notify one that sleeps.
+    ///
+    /// # Errors
+    ///
+    /// If none sleeps and none can be started.
+    fn call_thread(self: &Arc<Self>, state: &mut State) -> io::Result<bool> {
+        if state.idle > state.asleep {
+            return Ok(false);
+        }
+        if state.asleep > 0 {
+            state.asleep -= 1;
+            state.called += 1;
+            return Ok(true);
+        }
+        if state.threads < self.config.max_threads {
+            worker::start(self, state)?;
+        }
+        Ok(false)
     }
 
     /// Takes a job out that was cancelled.
@@ -237,6 +293,7 @@ impl Shared {
     fn shut(&self) -> VecDeque<Entry> {
         let mut state = self.lock();
         state.is_closed = true;
+        self.has_news.store(true, Ordering::Relaxed);
         let (stay, go) = std::mem::take(&mut state.queue).into_iter().partition(|e| e.stays);
         state.queue = stay;
         go
@@ -265,7 +322,7 @@ impl fmt::Debug for Shared {
         f.debug_struct("Pool")
             .field("threads", &state.threads)
             .field("queued", &state.queue.len())
-            .field("running", &state.running.len())
+            .field("running", &state.running().count())
             .finish()
     }
 }

@@ -1,5 +1,5 @@
 use std::sync::mpsc;
-use std::task::{Poll, Waker};
+use std::task::{Poll, Wake, Waker};
 use std::thread;
 
 use super::*;
@@ -52,20 +52,21 @@ fn in_another_process_nobody_waits_for_threads() {
     assert!(pool.close(None).stuck.is_empty());
 }
 
+/// A job that ends when as many run as the barrier is for.
+fn meet(pool: &Pool, together: &Arc<std::sync::Barrier>) -> Join<()> {
+    let together = Arc::clone(together);
+    submit(pool, move || {
+        together.wait();
+    })
+}
+
 // No thundering herd: one job, one thread that wakes.
 #[test]
 fn a_job_wakes_one_thread() {
     const THREADS: usize = 4;
     let pool = pool(THREADS);
     let together = Arc::new(std::sync::Barrier::new(THREADS));
-    let jobs: Vec<_> = (0..THREADS)
-        .map(|_| {
-            let together = Arc::clone(&together);
-            submit(&pool, move || {
-                together.wait();
-            })
-        })
-        .collect();
+    let jobs: Vec<_> = (0..THREADS).map(|_| meet(&pool, &together)).collect();
     jobs.iter().for_each(wait);
     let asleep = || pool.shared.lock().asleep;
     while asleep() < THREADS {
@@ -73,13 +74,57 @@ fn a_job_wakes_one_thread() {
     }
     let (go, wait_for) = mpsc::channel::<()>();
     let one = submit(&pool, move || wait_for.recv());
-    while pool.shared.lock().running.is_empty() {
+    while pool.shared.lock().running().next().is_none() {
         thread::yield_now();
     }
     assert_eq!(asleep(), THREADS - 1);
     assert_eq!(pool.shared.lock().started, THREADS as u64);
     drop(go);
     assert!(wait(&one).is_err());
+    // And many are called one by one, each by the one before.
+    while asleep() < THREADS {
+        thread::yield_now();
+    }
+    {
+        let mut state = pool.shared.lock();
+        assert!(pool.shared.call_thread(&mut state).expect("one sleeps"));
+        assert!(!pool.shared.call_thread(&mut state).expect("one is on its way"));
+    }
+    pool.shared.work.notify_one();
+    let jobs: Vec<_> = (0..THREADS).map(|_| meet(&pool, &together)).collect();
+    jobs.iter().for_each(wait);
+    assert_eq!(pool.shared.lock().started, THREADS as u64);
+    assert!(pool.close(None).stuck.is_empty());
+}
+
+/// Runs foreign code where it is woken.
+struct Inline(Box<dyn Fn() + Send + Sync>);
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn a_foreign_waker_that_blocks_holds_up_no_job() {
+    let pool = pool(2);
+    let (go, wait_for) = mpsc::channel::<()>();
+    let first = submit(&pool, move || wait_for.recv().is_err());
+    let (end, until) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::channel();
+    let until = Mutex::new(until);
+    let waker = Waker::from(Arc::new(Inline(Box::new(move || {
+        begin.send(()).expect("the test waits");
+        until.lock().expect("no panic").recv().expect_err("nothing is sent");
+    }))));
+    assert!(first.poll(&waker).is_pending());
+    drop(go);
+    begun.recv().expect("it is woken");
+    let second = submit(&pool, || 2);
+    assert_eq!(wait(&second), 2);
+    drop(end);
+    assert!(wait(&first));
     assert!(pool.close(None).stuck.is_empty());
 }
 

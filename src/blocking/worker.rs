@@ -1,29 +1,38 @@
 //! One thread of a pool.
 
+use std::cell::Cell;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
-use super::{Entry, Shared, State};
+use super::{Entry, MOMENT, Place, Shared, State};
+use crate::executor::task::Seed;
+use crate::executor::wake::WakeRef;
 
 /// Starts a thread, which is idle at first.
 pub(super) fn start(shared: &Arc<Shared>, state: &mut State) -> io::Result<()> {
     let number = state.started + 1;
-    let worker = Worker { shared: Arc::clone(shared), number };
+    let place = state.workers.vacant_entry();
+    let worker =
+        Worker { shared: Arc::clone(shared), place: place.key(), is_eager: Cell::new(false) };
     let thread = thread::Builder::new()
         .name(format!("{}-{number}", shared.config.thread_name))
         .spawn(move || worker.run())?;
+    place.insert(Place { thread, running: None });
     state.started = number;
     state.threads += 1;
     state.idle += 1;
-    state.handles.insert(number, thread);
     Ok(())
 }
 
 struct Worker {
     shared: Arc<Shared>,
-    number: u64,
+    /// Among the workers.
+    place: usize,
+    /// The last wait for a job was short.
+    is_eager: Cell<bool>,
 }
 
 impl Worker {
@@ -32,15 +41,19 @@ impl Worker {
         loop {
             if let Some(entry) = state.queue.pop_front() {
                 state.idle -= 1;
-                state.running.insert(self.number, entry.work.seed());
+                self.now_runs(&mut state, Some(entry.work.seed()));
+                let must_notify = !state.queue.is_empty() && self.call_next(&mut state);
                 drop(state);
+                if must_notify {
+                    self.shared.work.notify_one();
+                }
                 self.serve(entry);
                 state = self.shared.lock();
             } else if state.is_closed {
                 break;
             } else {
                 let is_bored;
-                (state, is_bored) = self.sleep(state);
+                (state, is_bored) = self.wait(state);
                 if is_bored {
                     break;
                 }
@@ -49,27 +62,76 @@ impl Worker {
         self.end(state);
     }
 
-    /// Runs a job, counts itself idle again, and then wakes who waits.
+    /// Finds a thread for what is left. If none can be started, those that run come back.
+    fn call_next(&self, state: &mut State) -> bool {
+        self.shared.call_thread(state).unwrap_or(false)
+    }
+
+    /// Runs a job, counts itself idle again, and then wakes who waits; a foreign waker, which may block, before.
     fn serve(&self, entry: Entry) {
-        let waker = entry.work.run();
-        let mut state = self.shared.lock();
-        state.running.remove(&self.number);
-        state.idle += 1;
-        drop(state);
-        if let Some(waker) = waker {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                self.shared.hook.waker_panicked(payload);
-            }
+        let waker = entry.work.run().map(WakeRef::from_waker);
+        let is_foreign = matches!(waker, Some(WakeRef::Foreign(_)));
+        if !is_foreign {
+            self.has_ended_job();
+        }
+        if let Some(Err(payload)) = waker.map(WakeRef::wake) {
+            self.shared.hook.waker_panicked(payload);
+        }
+        if is_foreign {
+            self.has_ended_job();
         }
         // With it goes the guard, after the wake: a virtual clock that is let go sees the waiter first.
         drop(entry);
     }
 
+    /// After `close` has given up it has no place, and no other can get it: no thread is started then.
+    fn now_runs(&self, state: &mut State, job: Option<Seed>) {
+        if let Some(place) = state.workers.get_mut(self.place) {
+            place.running = job;
+        }
+    }
+
+    fn has_ended_job(&self) {
+        let mut state = self.shared.lock();
+        self.now_runs(&mut state, None);
+        state.idle += 1;
+    }
+
     /// Waits for a job. True: none came for as long as the thread is kept.
+    fn wait<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
+        let begin = Instant::now();
+        self.shared.has_news.store(false, Ordering::Relaxed);
+        // Only the last one looks.
+        if self.is_eager.get() && state.idle == state.asleep + 1 {
+            drop(state);
+            self.look_around(begin);
+            state = self.shared.lock();
+            if !state.queue.is_empty() || state.is_closed {
+                return (state, false);
+            }
+        }
+        let (state, is_bored) = self.sleep(state);
+        self.is_eager.set(begin.elapsed() < MOMENT);
+        (state, is_bored)
+    }
+
+    /// Waits a moment for news.
+    fn look_around(&self, begin: Instant) {
+        while !self.shared.has_news.load(Ordering::Relaxed) && begin.elapsed() < MOMENT {
+            thread::yield_now();
+        }
+    }
+
+    /// Sleeps until it is called. True: it was not, for as long as the thread is kept.
     fn sleep<'a>(&self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
         state.asleep += 1;
         let waited = self.shared.work.wait_timeout(state, self.shared.config.keep_alive);
         let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.called > 0 {
+            // Another one may have been meant, who then finds no call and sleeps on.
+            state.called -= 1;
+            return (state, false);
+        }
         state.asleep -= 1;
         let is_bored = waited.timed_out() && state.queue.is_empty();
         (state, is_bored)
@@ -78,10 +140,10 @@ impl Worker {
     fn end(&self, mut state: MutexGuard<'_, State>) {
         state.idle -= 1;
         state.threads -= 1;
-        let own = state.handles.remove(&self.number);
+        let own = state.workers.try_remove(self.place);
         // After `close` has given up there is nobody to join this one.
         let before = match own {
-            Some(own) => state.last_ended.replace(own),
+            Some(own) => state.last_ended.replace(own.thread),
             None => None,
         };
         drop(state);

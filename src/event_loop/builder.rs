@@ -3,14 +3,15 @@
 use std::fmt;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::EventLoop;
 use super::core::{Config, Core};
 use super::error::ErrorReport;
+#[cfg(feature = "signal")]
 use super::interrupt::OnCtrlC;
 use crate::blocking;
+#[cfg(feature = "net")]
 use crate::net::{Lookups, Resolve};
 
 /// Sets a loop up; made by [`EventLoop::builder`].
@@ -46,6 +47,7 @@ impl Builder {
                 grace: Duration::from_secs(3),
                 slow_poll: cfg!(all(debug_assertions, not(miri)))
                     .then_some(Duration::from_millis(100)),
+                #[cfg(feature = "signal")]
                 on_ctrl_c: OnCtrlC::Default,
                 on_error: None,
                 blocking: blocking::Config {
@@ -53,6 +55,7 @@ impl Builder {
                     keep_alive: Duration::from_secs(10),
                     thread_name: "monoloop".to_owned(),
                 },
+                #[cfg(feature = "net")]
                 lookups: Lookups::default(),
             },
         }
@@ -101,6 +104,7 @@ impl Builder {
     }
 
     /// Sets what ctrl-c does. Default: what it does without a loop, it ends the process.
+    #[cfg(feature = "signal")]
     pub fn on_ctrl_c(mut self, on_ctrl_c: OnCtrlC) -> Self {
         self.config.on_ctrl_c = on_ctrl_c;
         self
@@ -149,12 +153,14 @@ impl Builder {
 
     /// Sets who looks names up. By default that is the system, on threads of its own; see
     /// [`net::lookup_host`](crate::net::lookup_host).
+    #[cfg(feature = "net")]
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
-        self.config.lookups.resolver = Some(Arc::new(resolver));
+        self.config.lookups.resolver = Some(std::sync::Arc::new(resolver));
         self
     }
 
     /// Sets how long looking up a name may take, and waiting for a turn to do so. Default: 30 s.
+    #[cfg(feature = "net")]
     pub fn lookup_limit(mut self, limit: Duration) -> Self {
         self.config.lookups.limit = limit;
         self
@@ -190,8 +196,6 @@ impl fmt::Debug for Builder {
             .field("virtual_time", &self.config.virtual_time)
             .field("grace", &self.config.grace)
             .field("slow_poll", &self.config.slow_poll)
-            .field("lookups", &self.config.lookups)
-            .field("on_ctrl_c", &self.config.on_ctrl_c)
             .finish_non_exhaustive()
     }
 }

@@ -6,19 +6,24 @@ use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::clock::{Clock, saturating_nanos};
+#[cfg(feature = "signal")]
 use super::ctrl_c;
 use super::ending::Ending;
 use super::error::{ErrorHook, report_incident};
 use super::handle::{Remote, serve_remote};
+#[cfg(feature = "signal")]
 use super::interrupt::OnCtrlC;
 use super::offload::Offload;
 use super::pace::Pace;
-use crate::blocking;
+use crate::blocking::{self, MOMENT};
+use crate::executor::task::TaskRef;
 use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Reporter};
+#[cfg(feature = "net")]
 use crate::net::Lookups;
 use crate::reactor::{Direction, Reactor, SourceKey, Wait, WaiterId};
 use crate::task;
@@ -38,9 +43,11 @@ pub(super) struct Config {
     pub(super) virtual_time: bool,
     pub(super) grace: Duration,
     pub(super) slow_poll: Option<Duration>,
+    #[cfg(feature = "signal")]
     pub(super) on_ctrl_c: OnCtrlC,
     pub(super) on_error: Option<Rc<ErrorHook>>,
     pub(super) blocking: blocking::Config,
+    #[cfg(feature = "net")]
     pub(super) lookups: Lookups,
 }
 
@@ -63,6 +70,7 @@ pub(crate) struct Core {
     slow_poll: Option<Duration>,
     pub(super) ending: Ending,
     pub(super) offload: Offload,
+    #[cfg(feature = "net")]
     pub(crate) lookups: Lookups,
     /// How many panics were reported.
     panics: Rc<Cell<usize>>,
@@ -102,6 +110,7 @@ impl Core {
             slow_poll: config.slow_poll,
             ending: Ending::new(),
             offload: Offload::new(config.blocking),
+            #[cfg(feature = "net")]
             lookups: config.lookups,
             panics,
             io_is_quiet: Cell::new(false),
@@ -110,6 +119,7 @@ impl Core {
             serves_signals: Cell::new(false),
             entered_by: Cell::new(("nothing", Location::caller())),
         });
+        #[cfg(feature = "signal")]
         if config.on_ctrl_c == OnCtrlC::Interrupt && !config.virtual_time {
             ctrl_c::serve_in(&core)?;
         }
@@ -138,8 +148,13 @@ impl Core {
     fn poll_ready(&self, limit: usize, is_done: impl Fn() -> bool) -> usize {
         match self.slow_poll {
             None => self.executor.poll_ready(limit, is_done),
-            Some(threshold) => self.executor.poll_ready_timed(limit, threshold, is_done),
+            Some(threshold) => self.executor.poll_ready_timed(limit, threshold, &is_done),
         }
+    }
+
+    /// As [`poll_ready`](Self::poll_ready), for turns that nothing ends before.
+    fn poll_some(&self, limit: usize) -> usize {
+        self.poll_ready(limit, || false)
     }
 
     /// One turn: the five steps of the module's docs. Waits for at most `limit` when nothing is ready;
@@ -148,23 +163,22 @@ impl Core {
         self.executor.receive();
         self.fire_timers();
         let ready = self.executor.ready_len();
-        let polled = self.poll_ready(ready.min(self.pace.stretch()), || false);
+        let polled = self.poll_some(ready.min(self.pace.stretch()));
         self.pace.count(polled);
         if self.executor.ready_len() == 0 { self.wait(limit) } else { self.look_around() }
     }
 
-    /// Turns until `is_done`, which is asked whenever a task is over.
+    /// Turns until the task is over, which is asked whenever one is.
     ///
     /// Step 3 goes on with tasks that became ready in it, up to the next look at the clock: no timer can be
     /// due before that, and the order is the same as if further turns polled them.
-    #[inline]
-    pub(super) fn turn_until(&self, is_done: impl Fn() -> bool) -> io::Result<()> {
+    pub(super) fn turn_until_over(&self, task: &TaskRef) -> io::Result<()> {
         loop {
             self.executor.receive();
             self.fire_timers();
-            let polled = self.poll_ready(self.pace.stretch(), &is_done);
+            let polled = self.poll_ready(self.pace.stretch(), || task.is_over());
             self.pace.count(polled);
-            if is_done() {
+            if task.is_over() {
                 return Ok(());
             }
             if self.executor.ready_len() == 0 {
@@ -197,11 +211,11 @@ impl Core {
     }
 
     /// Turns until `is_done`, which is asked before each wait, and now and then while tasks are ready.
-    pub(super) fn turn_until_seen(&self, is_done: impl Fn() -> bool) -> io::Result<()> {
+    pub(super) fn turn_until_seen(&self, is_done: &dyn Fn() -> bool) -> io::Result<()> {
         while !is_done() {
             self.executor.receive();
             self.fire_timers();
-            let polled = self.poll_ready(self.pace.stretch(), || false);
+            let polled = self.poll_some(self.pace.stretch());
             self.pace.count(polled);
             if self.executor.ready_len() > 0 {
                 self.look_around()?;
@@ -234,7 +248,7 @@ impl Core {
     fn poll_all_ready(&self) -> io::Result<()> {
         let mut left = self.executor.ready_len();
         loop {
-            let polled = self.poll_ready(left.min(self.pace.stretch()), || false);
+            let polled = self.poll_some(left.min(self.pace.stretch()));
             self.pace.count(polled);
             left -= polled;
             if left == 0 || polled == 0 {
@@ -258,6 +272,37 @@ impl Core {
         if self.clock.is_virtual() {
             return self.wait_virtually(limit);
         }
+        if limit != Some(Duration::ZERO) && self.offload.has_new_job() {
+            return self.wait_for_job(limit);
+        }
+        self.sleep(limit)
+    }
+
+    /// A job was handed over since the last wait. If the last wait for one was short, this one may be too: looks around
+    /// for a moment first (see [`blocking`]).
+    #[cold]
+    fn wait_for_job(&self, limit: Option<Duration>) -> io::Result<()> {
+        let begin = Instant::now();
+        if self.offload.is_eager() {
+            while begin.elapsed() < MOMENT.min(limit.unwrap_or(MOMENT)) {
+                self.poll_io(Wait::NotAtAll)?;
+                self.executor.receive();
+                if self.executor.ready_len() > 0 || self.is_timer_due() {
+                    return Ok(());
+                }
+                thread::yield_now();
+            }
+        }
+        self.sleep(limit.map(|limit| limit.saturating_sub(begin.elapsed())))?;
+        let ready = self.executor.ready_len();
+        self.executor.receive();
+        let was_woken = self.executor.ready_len() > ready;
+        self.offload.set_eager(was_woken && begin.elapsed() < MOMENT);
+        Ok(())
+    }
+
+    /// Waits for I/O, the next timer or another thread.
+    fn sleep(&self, limit: Option<Duration>) -> io::Result<()> {
         let Some(deadline) = self.next_timer() else {
             return self.park(limit.map_or(Wait::Forever, Wait::at_most));
         };

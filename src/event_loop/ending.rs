@@ -5,7 +5,9 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::core::Core;
-use super::{EventLoop, context, ctrl_c};
+#[cfg(feature = "signal")]
+use super::ctrl_c;
+use super::{EventLoop, context};
 use crate::executor::task::{Kind, Seed};
 use crate::task::CancelToken;
 
@@ -73,6 +75,7 @@ impl Ending {
             // Also for the tasks of earlier runs: the end of the loop has a grace period if anybody ever asked.
             let was_asked_for = self.root.take().is_some();
             self.root.replace(was_asked_for.then(CancelToken::new));
+            #[cfg(feature = "signal")]
             ctrl_c::arm_anew();
         }
         ForThisRun { ending: self }

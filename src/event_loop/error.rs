@@ -197,7 +197,7 @@ fn tell(hook: Option<&ErrorHook>, incident: Incident) {
 /// Prints one line. A user's `Display`, which may panic, is at work in it.
 fn print(report: &dyn fmt::Display) {
     match catch_unwind(AssertUnwindSafe(|| report.to_string())) {
-        Ok(text) => print_line(&text.replace('\n', " | ")),
+        Ok(text) => print_line(&text),
         Err(panic) => {
             print_line(&format!("an error cannot be shown: {}", panic_message(&*panic)));
             discard(panic);
@@ -205,8 +205,12 @@ fn print(report: &dyn fmt::Display) {
     }
 }
 
-/// Unlike `eprintln!`, which panics where nobody reads stderr any more.
-fn print_line(line: &str) {
+/// Prints on one line, and unlike `eprintln!` does not panic where nobody reads stderr any more.
+fn print_line(text: &str) {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' { line.push_str(" | ") } else { line.push(c) }
+    }
     let _unread = writeln!(io::stderr(), "monoloop: {line}");
 }
 

@@ -11,11 +11,14 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::core::Core;
-use super::{Entered, EventLoop, Main, check, ctrl_c};
+#[cfg(feature = "signal")]
+use super::ctrl_c;
+use super::{Entered, EventLoop, Main, check};
 use crate::executor::task::TaskRef;
 use crate::time::sleep;
 
 /// What ctrl-c does while a loop lives; see [`Builder::on_ctrl_c`](super::Builder::on_ctrl_c).
+#[cfg(feature = "signal")]
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub enum OnCtrlC {
@@ -76,7 +79,7 @@ impl EventLoop {
         let _request = self.core.ending.for_this_run();
         let main = Main::spawn(&self.core, future, location);
         let _watch = Watch::begin(&self.core, main.join.task().clone());
-        check(self.core.turn_until(|| main.join.task().is_over()));
+        check(self.core.turn_until_over(main.join.task()));
         main.output().ok_or(Interrupted)
     }
 
@@ -88,6 +91,7 @@ impl EventLoop {
     /// # Panics
     ///
     /// As [`run`](EventLoop::run).
+    #[cfg(feature = "signal")]
     #[track_caller]
     pub fn run_or_exit<F: Future>(self, future: F) -> F::Output {
         let ran = self.run_interruptible_at("EventLoop::run_or_exit", Location::caller(), future);

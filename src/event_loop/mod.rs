@@ -33,6 +33,7 @@ mod callback;
 pub(crate) mod clock;
 pub(crate) mod context;
 mod core;
+#[cfg(feature = "signal")]
 #[cfg_attr(not(unix), path = "ctrl_c/elsewhere.rs")]
 mod ctrl_c;
 mod ending;
@@ -43,6 +44,7 @@ mod offload;
 mod pace;
 mod remote_join;
 mod shutdown;
+#[cfg(feature = "sync")]
 mod workers;
 
 use std::fmt;
@@ -57,9 +59,12 @@ pub use builder::Builder;
 pub use callback::{CallHandle, call_at, call_later, call_soon};
 pub use error::ErrorReport;
 pub use handle::{Handle, LoopClosed, WorkGuard};
-pub use interrupt::{Interrupted, OnCtrlC};
+pub use interrupt::Interrupted;
+#[cfg(feature = "signal")]
+pub use interrupt::OnCtrlC;
 pub use remote_join::{RemoteJoin, RemoteJoinError};
 pub use shutdown::ShutdownReport;
+#[cfg(feature = "sync")]
 pub use workers::{Worker, WorkerError, Workers, WorkersBuilder, workers};
 
 use self::context::Entered;
@@ -160,7 +165,7 @@ impl EventLoop {
         self.core.executor.restore_stash();
         let _request = self.core.ending.for_this_run();
         let main = Main::spawn(&self.core, future, location);
-        check(self.core.turn_until(|| main.join.task().is_over()));
+        check(self.core.turn_until_over(main.join.task()));
         main.output().expect("nobody else has the main task's handle")
     }
 

@@ -9,22 +9,49 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use super::handle::{Handle, Remote};
 use crate::blocking::{Config, Guard, Hook, Join, Left, Pool};
-use crate::executor::Incident;
 use crate::executor::task::{Kind, Payload, Seed};
-use crate::io::stdio;
+use crate::executor::{Incident, Lost};
 
 /// Part of a [`Core`]: its pool, made when the first job comes.
 #[derive(Debug)]
 pub(super) struct Offload {
     config: Config,
     pool: OnceCell<Pool>,
-    /// Something was written to a standard stream.
-    has_output: Cell<bool>,
+    /// Finishes what was written to standard streams, if anything was.
+    finish_output: Cell<Option<FinishOutput>>,
+    /// A job was handed over since the loop last waited.
+    has_new_job: Cell<bool>,
+    /// The last wait for a job was short.
+    is_eager: Cell<bool>,
 }
+
+/// Waits until what was written is through, until the deadline, and gives what was lost.
+type FinishOutput = fn(Option<Instant>) -> Vec<Lost>;
 
 impl Offload {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, pool: OnceCell::new(), has_output: Cell::new(false) }
+        Self {
+            config,
+            pool: OnceCell::new(),
+            finish_output: Cell::new(None),
+            has_new_job: Cell::new(false),
+            is_eager: Cell::new(false),
+        }
+    }
+
+    /// Whether a job was handed over since this was asked last.
+    #[inline]
+    pub(super) fn has_new_job(&self) -> bool {
+        self.has_new_job.take()
+    }
+
+    /// Whether the loop looks around for a moment before it sleeps.
+    pub(super) fn is_eager(&self) -> bool {
+        self.is_eager.get()
+    }
+
+    pub(super) fn set_eager(&self, is_eager: bool) {
+        self.is_eager.set(is_eager);
     }
 
     /// Ends the pool; waits for at most `limit`.
@@ -57,6 +84,7 @@ impl Core {
         });
         let seed = self.executor.seed_of(Kind::Task, location);
         let guard = self.work_guard();
+        self.offload.has_new_job.set(true);
         pool.submit(run, seed, stays, guard)
     }
 }
@@ -69,15 +97,16 @@ impl Core {
     }
 
     /// Something was written to a standard stream: the end of the loop waits for it.
-    pub(crate) fn will_have_output(&self) {
-        self.offload.has_output.set(true);
+    pub(crate) fn will_have_output(&self, finish: FinishOutput) {
+        self.offload.finish_output.set(Some(finish));
     }
 
     /// Waits until what was written to standard streams is through; waits for at most `limit`.
     pub(super) fn finish_output(&self, limit: Duration) {
-        if self.offload.has_output.take() {
-            let lost = stdio::finish(Instant::now().checked_add(limit));
-            lost.for_each(|lost| self.executor.shared().report(Incident::Lost(lost)));
+        if let Some(finish) = self.offload.finish_output.take() {
+            for lost in finish(Instant::now().checked_add(limit)) {
+                self.executor.shared().report(Incident::Lost(lost));
+            }
         }
     }
 }

@@ -76,17 +76,16 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
     ask(core, left().min(core.grace));
     core.remote.close(core);
     let is_overdue = || begin.elapsed() > limit;
-    let first = core.executor.end_all(
-        |task| task.kind() != Kind::Cleanup,
-        is_overdue,
-        |task| report.note(core, task),
-    );
-    turn_until(core, left(), || core.ending.cleanups() == 0);
+    let first =
+        core.executor.end_all(&|task| task.kind() != Kind::Cleanup, &is_overdue, &mut |task| {
+            report.note(core, task)
+        });
+    turn_until(core, left(), &|| core.ending.cleanups() == 0);
     let jobs = core.offload.close(limit.saturating_sub(begin.elapsed()));
     report.note_jobs(core, &jobs);
     core.finish_output(limit.saturating_sub(begin.elapsed()));
     core.ending.stop_adopting();
-    let last = core.executor.end_all(|_| true, is_overdue, |task| report.note(core, task));
+    let last = core.executor.end_all(&|_| true, &is_overdue, &mut |task| report.note(core, task));
     core.remote.tell_last(core);
 
     report.rounds = first.rounds + last.rounds;
@@ -100,7 +99,7 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
 pub(super) fn end_abruptly(core: &Core) {
     core.remote.close(core);
     core.ending.stop_adopting();
-    core.executor.end_all(|_| true, || false, |_| {});
+    core.executor.end_all(&|_| true, &|| false, &mut |_| {});
     core.offload.close(core.shutdown_limit);
     core.remote.tell_last(core);
 }
@@ -116,7 +115,7 @@ fn ask(core: &Core, grace: Duration) {
         token.cancel_with(SHUTTING_DOWN);
     });
     let living = Living::new(core);
-    turn_until(core, grace, || living.are_over());
+    turn_until(core, grace, &|| living.are_over());
 }
 
 /// The tasks to wait for. Looked at in every turn, so not all of them each time: from the last one on, those that are
@@ -134,9 +133,7 @@ impl<'a> Living<'a> {
     fn are_over(&self) -> bool {
         self.forget_over();
         if self.tasks.borrow().is_empty() {
-            let mut tasks = self.core.executor.tasks();
-            tasks.retain(|task| task.kind() == Kind::Task);
-            self.tasks.replace(tasks);
+            self.tasks.replace(self.core.executor.tasks(&|task| task.kind() == Kind::Task));
             self.forget_over();
         }
         self.tasks.borrow().is_empty()
@@ -152,7 +149,7 @@ impl<'a> Living<'a> {
 
 /// Turns the loop until `is_done`, or the limit is up by the loop's clock. The alarm is there to end a wait; the deadline
 /// is looked at besides, since an alarm waits for its turn behind all that is ready.
-fn turn_until(core: &Core, limit: Duration, is_done: impl Fn() -> bool) {
+fn turn_until(core: &Core, limit: Duration, is_done: &dyn Fn() -> bool) {
     if is_done() || limit.is_zero() {
         return;
     }
@@ -166,7 +163,7 @@ fn turn_until(core: &Core, limit: Duration, is_done: impl Fn() -> bool) {
     });
     let is_up = || has_rung.get() || core.executor.now() > deadline;
     // A loop that cannot wait any more ends without.
-    let _waited = core.turn_until_seen(|| is_done() || is_up());
+    let _waited = core.turn_until_seen(&|| is_done() || is_up());
     alarm.abort();
 }
 

@@ -32,6 +32,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::in_order::sort_by_number;
 use task::{Header, Kind, Named, Payload, Place, RawJoin, Seed, TaskRef, VTable, Vacancy};
 use wake::{Home, LoopId, Pool, Popped, Release, Resident, Slot, Unpark, WakeRef};
 
@@ -424,7 +425,7 @@ impl Executor {
         &self,
         limit: usize,
         threshold: Duration,
-        is_done: impl Fn() -> bool,
+        is_done: &dyn Fn() -> bool,
     ) -> usize {
         let _polling = Polling { shared: &self.shared, before: None };
         let mut polled = 0;
@@ -464,13 +465,17 @@ impl Executor {
         left > 0
     }
 
-    /// The tasks and callbacks that are not over, in spawn order, without our own.
-    pub(crate) fn tasks(&self) -> Vec<TaskRef> {
-        let tenants = self.resident.tenants();
-        // SAFETY: tenants leave when they are over.
-        let tasks = tenants.into_iter().map(|tenant| unsafe { TaskRef::from_tenant(tenant) });
-        let mut tasks: Vec<TaskRef> = tasks.filter(|task| task.kind() != Kind::Internal).collect();
-        tasks.sort_unstable_by_key(TaskRef::id);
+    /// The tasks and callbacks that are not over and are `meant`, in spawn order, without our own.
+    pub(crate) fn tasks(&self, is_meant: &dyn Fn(&TaskRef) -> bool) -> Vec<TaskRef> {
+        let mut tasks = Vec::new();
+        for tenant in self.resident.tenants() {
+            // SAFETY: tenants leave when they are over.
+            let task = unsafe { TaskRef::from_tenant(tenant) };
+            if task.kind() != Kind::Internal && is_meant(&task) {
+                tasks.push(task);
+            }
+        }
+        sort_by_number(&mut tasks, TaskRef::id);
         tasks
     }
 
@@ -481,15 +486,14 @@ impl Executor {
     /// `is_overdue`: it took too long, so refuse from now on.
     pub(crate) fn end_all(
         &self,
-        is_meant: impl Fn(&TaskRef) -> bool,
-        is_overdue: impl Fn() -> bool,
-        mut each: impl FnMut(&TaskRef),
+        is_meant: &dyn Fn(&TaskRef) -> bool,
+        is_overdue: &dyn Fn() -> bool,
+        each: &mut dyn FnMut(&TaskRef),
     ) -> Ended {
         self.refused.set(0);
         let (mut rounds, mut last_rounds) = (0, 0);
         loop {
-            let mut tasks = self.tasks();
-            tasks.retain(&is_meant);
+            let tasks = self.tasks(is_meant);
             if tasks.is_empty() || last_rounds == Self::MAX_LAST_ROUNDS {
                 break;
             }
@@ -539,7 +543,7 @@ impl Drop for Executor {
     fn drop(&mut self) {
         // What `end_all` leaves: our own tasks, and drops that spawn without end. No loop is current any
         // more, so those spawns panic, and that ends it.
-        for task in self.tasks() {
+        for task in self.tasks(&|_| true) {
             task.abort();
         }
         for tenant in self.resident.tenants() {

@@ -6,9 +6,9 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use crate::sync::wait_list::{Key, Removed, WaitList};
+use crate::wait_list::{ReleaseList, Ticket};
 
 /// Makes a value that is set once and awaited by many: the end that sets it, and one that awaits it, which can be
 /// cloned.
@@ -33,21 +33,21 @@ use crate::sync::wait_list::{Key, Removed, WaitList};
 #[doc(alias = "Future")]
 #[doc(alias = "create_future")]
 pub fn promise<T>() -> (Promise<T>, Promised<T>) {
-    let inner = Rc::new(Inner { outcome: OnceCell::new(), waiters: WaitList::new() });
-    (Promise { inner: Rc::clone(&inner) }, Promised { inner, key: None })
+    let inner = Rc::new(Inner { outcome: OnceCell::new(), waiters: ReleaseList::new() });
+    (Promise { inner: Rc::clone(&inner) }, Promised { inner, ticket: None })
 }
 
 struct Inner<T> {
     /// `None`: the promise was dropped unset.
     outcome: OnceCell<Option<T>>,
-    waiters: WaitList,
+    waiters: ReleaseList,
 }
 
 impl<T> Inner<T> {
     fn settle(&self, outcome: Option<T>) {
         let is_first = self.outcome.set(outcome).is_ok();
         debug_assert!(is_first, "settled by the one promise, once");
-        self.waiters.serve_all(|()| ());
+        self.waiters.release();
     }
 }
 
@@ -96,7 +96,7 @@ impl<T> fmt::Debug for Promise<T> {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Promised<T> {
     inner: Rc<Inner<T>>,
-    key: Option<Key>,
+    ticket: Option<Ticket>,
 }
 
 /// Nothing is pinned: the value lies elsewhere.
@@ -120,12 +120,8 @@ impl<T: Clone> Future for Promised<T> {
     type Output = Result<T, BrokenPromise>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { inner, key } = &mut *self;
-        let is_settled = || inner.outcome.get().map(drop);
-        match inner.waiters.wait(key, cx, (), is_settled, |()| ()) {
-            Poll::Ready(()) => {}
-            Poll::Pending => return Poll::Pending,
-        }
+        let Self { inner, ticket } = &mut *self;
+        ready!(inner.waiters.wait(ticket, cx, || inner.outcome.get().is_some()));
         let value = inner.outcome.get().and_then(Option::as_ref);
         Poll::Ready(value.cloned().ok_or(BrokenPromise))
     }
@@ -133,18 +129,14 @@ impl<T: Clone> Future for Promised<T> {
 
 impl<T> Clone for Promised<T> {
     fn clone(&self) -> Self {
-        Self { inner: Rc::clone(&self.inner), key: None }
+        Self { inner: Rc::clone(&self.inner), ticket: None }
     }
 }
 
 impl<T> Drop for Promised<T> {
     fn drop(&mut self) {
-        if self.key.is_some() {
-            match self.inner.waiters.remove(&mut self.key) {
-                Removed::Waiting((), waker) => drop(waker),
-                // Nothing was handed over but the news, and everybody got that.
-                Removed::Served(()) => {}
-            }
+        if self.ticket.is_some() {
+            drop(self.inner.waiters.remove(&mut self.ticket));
         }
     }
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use slab::Slab;
 
 use crate::executor::wake::WakeRef;
-use crate::sync::wait_list::Wakes;
+use crate::wait_list::Wakes;
 
 /// Lets several wait for one future: each clone gives a clone of its output.
 ///

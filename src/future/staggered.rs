@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::gather::FutureOf;
 use crate::executor::children::Children;
+use crate::in_order::sort_by_number;
 use crate::time::{Sleep, sleep};
 
 /// Runs attempts until one succeeds, starting the next when the last one has failed or `delay` has passed. The first
@@ -117,7 +118,7 @@ impl<I: Iterator<Item: IntoFuture<Output = Result<T, E>>>, T, E> StaggeredRace<I
         self.running = Vec::new();
         self.children = Children::new(0);
         let mut errors = std::mem::take(&mut self.errors);
-        errors.sort_unstable_by_key(|&(index, _)| index);
+        sort_by_number(&mut errors, |&(index, _)| index as u64);
         errors.into_iter().map(|(_, error)| error).collect()
     }
 }

@@ -90,7 +90,7 @@ where
     A: AsyncRead + AsyncWrite + Unpin + ?Sized,
     B: AsyncRead + AsyncWrite + Unpin + ?Sized,
 {
-    CopyBidirectional { a, b, there: Way::new(), back: Way::new() }
+    CopyBidirectional { a, b, there: Way::new(), back: Way::new(), there_first: false }
 }
 
 /// The future of [`copy_bidirectional`].
@@ -101,6 +101,8 @@ pub struct CopyBidirectional<'a, A: ?Sized, B: ?Sized> {
     b: &'a mut B,
     there: Way,
     back: Way,
+    /// They take turns: the first may use up what a task may do in one poll.
+    there_first: bool,
 }
 
 impl<A: ?Sized, B: ?Sized> CopyBidirectional<'_, A, B> {
@@ -119,9 +121,15 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        this.there_first ^= true;
         // Both, whatever the first comes to: its error shall not keep back what the other has.
-        let there = this.there.poll(Pin::new(this.a), Pin::new(this.b), cx);
-        let back = this.back.poll(Pin::new(this.b), Pin::new(this.a), cx);
+        let (there, back) = if this.there_first {
+            let there = this.there.poll(Pin::new(this.a), Pin::new(this.b), cx);
+            (there, this.back.poll(Pin::new(this.b), Pin::new(this.a), cx))
+        } else {
+            let back = this.back.poll(Pin::new(this.b), Pin::new(this.a), cx);
+            (this.there.poll(Pin::new(this.a), Pin::new(this.b), cx), back)
+        };
         match (there, back) {
             (Poll::Ready(Err(error)), _) | (_, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Ok(this.copied())),

@@ -14,6 +14,8 @@ use std::task::{Context, Poll, Waker, ready};
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::poll_proceed;
+use crate::executor::wake::WakeRef;
+use crate::wait_list::Wakes;
 
 /// Makes a connection in memory, for tests: what one end writes, the other reads. In each direction
 /// `capacity` bytes are kept; who writes more waits until some were read.
@@ -166,32 +168,35 @@ fn poll_pipe<T>(
 }
 
 impl DuplexStream {
-    /// Nothing more will be written at this end.
-    fn end(&self) {
+    /// Nothing more will be written at this end. Gives who is to be woken.
+    fn end(&self) -> Option<Waker> {
         let mut pipe = lock(&self.write);
         pipe.ended = true;
         let (reader, writer) = (pipe.reader.take(), pipe.writer.take());
         drop(pipe);
         drop(writer);
-        wake(reader);
+        reader
     }
 
-    /// Nothing more will be read at this end.
-    fn abandon(&self) {
+    /// Nothing more will be read at this end. Gives who is to be woken.
+    fn abandon(&self) -> Option<Waker> {
         let mut pipe = lock(&self.read);
         pipe.abandoned = true;
         pipe.data = VecDeque::new();
         let (reader, writer) = (pipe.reader.take(), pipe.writer.take());
         drop(pipe);
         drop(reader);
-        wake(writer);
+        writer
     }
 }
 
 impl Drop for DuplexStream {
     fn drop(&mut self) {
-        self.end();
-        self.abandon();
+        let mut wakes = Wakes::new();
+        // Both, though the first may panic.
+        let all = [self.end(), self.abandon()].into_iter().flatten();
+        all.for_each(|waker| wakes.wake(WakeRef::Foreign(waker)));
+        wakes.finish();
     }
 }
 
@@ -222,7 +227,7 @@ impl AsyncWrite for DuplexStream {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.end();
+        wake(self.end());
         Poll::Ready(Ok(()))
     }
 }

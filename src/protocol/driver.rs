@@ -58,6 +58,7 @@ impl<S> Driver<S> {
 
     fn tell_lost(&mut self, error: Option<io::Error>) {
         if self.stage != Stage::Lost {
+            self.take_over();
             let was_made = self.stage != Stage::New;
             self.stage = Stage::Lost;
             // A panic was reported; there is nothing left to end.
@@ -88,6 +89,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.stage = Stage::Reading;
             self.tell(|protocol, transport| protocol.connection_made(transport))?;
         }
+        // Once before anything is written, which may use up what a task may do in one poll; and what came shall be
+        // told before an error of writing.
+        if self.may_read() {
+            let _later = self.poll_read(cx)?;
+        }
         loop {
             self.take_over();
             if let Poll::Ready(end) = self.pusher.poll_push(cx) {
@@ -95,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             // What the protocol does about it has us polled again.
             self.tell_marks()?;
-            if self.stage != Stage::Reading || !self.transport.is_reading() {
+            if !self.may_read() {
                 return Poll::Pending;
             }
             ready!(poll_proceed(cx));
@@ -103,8 +109,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
+    fn may_read(&self) -> bool {
+        self.stage == Stage::Reading && self.transport.is_reading()
+    }
+
     /// Reads once, and tells.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.take_over();
         with_scratch(|buffer| {
             let count = ready!(Pin::new(self.pusher.stream_mut()).poll_read(cx, buffer))?;
             let data = &buffer[..count];

@@ -28,7 +28,7 @@
 //! * After [`Transport::close`] or [`abort`](Transport::abort), only `connection_lost` comes, and before that the
 //!   pauses and resumptions of what is still being sent.
 //! * A callback that panics ends its connection only. The loop's error hook is told.
-//! * Other tasks have their turn, however much comes.
+//! * Other tasks have their turn, however much comes, and so has the other direction.
 //!
 //! # Examples
 //!

@@ -81,8 +81,12 @@ impl Transport {
     /// Tells another protocol what happens from now on: it is given the bytes that come after those that the callback
     /// at work, if there is one, was given. It is not told `connection_made`, and the one before not
     /// `connection_lost`; that is dropped when its callback is through. If writing is paused, the next
-    /// that it is told of that is `resume_writing`.
+    /// that it is told of that is `resume_writing`. After the connection's end it is dropped and told nothing.
     pub fn set_protocol(&self, protocol: impl Protocol + 'static) {
+        if self.shared.outgoing.is_over() {
+            // Nobody takes it, and it may hold a handle like this one.
+            return drop(protocol);
+        }
         let before = self.shared.next.replace(Some(Box::new(protocol)));
         drop(before);
         self.shared.outgoing.nudge();

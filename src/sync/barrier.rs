@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::wait_list::{Key, WaitList};
+use crate::wait_list::{Key, WaitList};
 
 /// Lets a number of tasks wait for one another: when the last of them comes, all go on, and the barrier
 /// begins anew.

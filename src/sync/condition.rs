@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::MutexGuard;
-use super::wait_list::{Key, Removed, WaitList};
 use crate::executor::wake::WakeRef;
+use crate::wait_list::{Key, Removed, WaitList};
 
 /// Lets tasks that hold a [`Mutex`](super::Mutex) wait until its value changed.
 ///

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::wait_list::{Key, WaitList};
+use crate::wait_list::{ReleaseList, Ticket};
 
 /// A flag that is set or not. Tasks wait until it is set, all together.
 ///
@@ -39,19 +39,19 @@ use super::wait_list::{Key, WaitList};
 #[derive(Default)]
 pub struct Event {
     is_set: Cell<bool>,
-    waiters: WaitList,
+    waiters: ReleaseList,
 }
 
 impl Event {
     /// Makes an event that is not set. Allocates nothing before somebody waits.
     pub const fn new() -> Self {
-        Self { is_set: Cell::new(false), waiters: WaitList::new() }
+        Self { is_set: Cell::new(false), waiters: ReleaseList::new() }
     }
 
     /// Sets the flag and releases all who wait.
     pub fn set(&self) {
         if !self.is_set.replace(true) {
-            self.waiters.serve_all(|()| ());
+            self.waiters.release();
         }
     }
 
@@ -73,7 +73,7 @@ impl Event {
     /// Nothing is lost.
     #[inline]
     pub fn wait(&self) -> EventWait<'_> {
-        EventWait { event: self, key: None }
+        EventWait { event: self, ticket: None }
     }
 }
 
@@ -90,7 +90,7 @@ impl fmt::Debug for Event {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct EventWait<'a> {
     event: &'a Event,
-    key: Option<Key>,
+    ticket: Option<Ticket>,
 }
 
 impl Future for EventWait<'_> {
@@ -99,23 +99,21 @@ impl Future for EventWait<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let event = self.event;
-        let is_set = || event.is_set.get().then_some(());
-        event.waiters.wait(&mut self.key, cx, (), is_set, |()| ())
+        event.waiters.wait(&mut self.ticket, cx, || event.is_set.get())
     }
 }
 
 impl Drop for EventWait<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.key.is_some() {
-            // What it was released for was nothing that others could use.
-            drop(self.event.waiters.remove(&mut self.key));
+        if self.ticket.is_some() {
+            drop(self.event.waiters.remove(&mut self.ticket));
         }
     }
 }
 
 impl fmt::Debug for EventWait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventWait").field("is_waiting", &self.key.is_some()).finish()
+        f.debug_struct("EventWait").field("is_waiting", &self.ticket.is_some()).finish()
     }
 }

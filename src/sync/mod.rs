@@ -54,12 +54,12 @@ mod barrier;
 pub mod broadcast;
 mod budget;
 mod condition;
+mod ends;
 mod error;
 mod event;
+mod guard;
 mod latch;
 mod lazy_cell;
-mod lone_waiter;
-mod memory;
 pub mod mpsc;
 mod mutex;
 mod notify;
@@ -72,7 +72,6 @@ pub mod remote;
 mod rw_lock;
 mod semaphore;
 mod wait_group;
-pub(crate) mod wait_list;
 mod waiting;
 pub mod watch;
 
@@ -85,7 +84,9 @@ pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, TryLockError};
 pub use notify::Notify;
 pub use once_cell::{OnceCell, SetError};
 pub use rate_limiter::{RateLimitError, RateLimiter};
-pub use rw_lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use rw_lock::{
+    MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 pub use semaphore::{AcquireError, OwnedPermit, Permit, Semaphore, TryAcquireError};
 pub use wait_group::{WaitGroup, WorkToken};
 

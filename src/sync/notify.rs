@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use super::wait_list::{Key, Removed, WaitList, wake};
+use crate::wait_list::{Key, Removed, WaitList, wake};
 
 /// Tells tasks that something changed, without saying what.
 ///

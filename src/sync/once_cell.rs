@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::error::gives_back;
-use super::wait_list::{Key, Removed, WaitList, wake};
+use crate::wait_list::{Key, Removed, WaitList, wake};
 
 /// A cell that is written once; its value may take some awaiting to make.
 ///

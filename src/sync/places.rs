@@ -11,8 +11,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::task::{Context, Poll};
 
-use super::wait_list::{Key, Removed, WaitList, Wakes};
 use crate::executor::wake::WakeRef;
+use crate::wait_list::{Key, Removed, WaitList, Wakes};
 
 /// See the [module](self).
 pub(super) struct Places {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::wait_list::Key;
+use crate::wait_list::Key;
 
 /// Calls a function with the key of a waiter that is dropped while it is in its list.
 pub(super) struct Waiting<F: FnMut(&mut Option<Key>)> {

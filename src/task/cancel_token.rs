@@ -16,15 +16,16 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use slab::Slab;
 
 use super::wake::wake_all;
+use crate::in_order::sort_by_number;
+use crate::wait_list::{Foreign, ReleaseList, Ticket};
 
 /// A request to stop, in a tree of such requests. Clones are the same token.
 ///
@@ -61,11 +62,11 @@ struct Node {
     parent: Cell<Option<Link>>,
     /// Empty once cancelled.
     children: RefCell<Slab<Weak<Node>>>,
-    /// Empty once cancelled.
-    waiters: RefCell<Slab<Waiter>>,
-    /// Orders waiters by when they came; slab keys are reused.
-    arrivals: Cell<u64>,
-    /// Orders the parent's children by when they were made.
+    /// Nobody joins once it is cancelled.
+    waiters: ReleaseList,
+    /// How many children were ever made.
+    births: Cell<u64>,
+    /// Orders the parent's children by when they were made; slab keys are reused.
     born: u64,
 }
 
@@ -73,11 +74,6 @@ struct Node {
 struct Link {
     parent: Rc<Node>,
     key: usize,
-}
-
-struct Waiter {
-    arrival: u64,
-    waker: Waker,
 }
 
 impl CancelToken {
@@ -91,9 +87,10 @@ impl CancelToken {
     #[must_use = "a child that is dropped changes nothing"]
     pub fn child(&self) -> Self {
         let parent = &self.node;
-        let node = Rc::new(Node::new(parent.next_arrival()));
+        let node = Rc::new(Node::new(parent.next_birth()));
         if parent.is_cancelled.get() {
-            node.mark(parent.reason.get());
+            // Nobody waits for it yet.
+            node.mark(parent.reason.get(), &mut Foreign::default());
         } else {
             let key = parent.children.borrow_mut().insert(Rc::downgrade(&node));
             node.parent.set(Some(Link { parent: Rc::clone(parent), key }));
@@ -116,13 +113,13 @@ impl CancelToken {
         if self.is_cancelled() {
             return false;
         }
-        let mut wakers = Vec::new();
+        let mut foreign = Foreign::default();
         let mut marked = VecDeque::from([Rc::clone(&self.node)]);
         while let Some(node) = marked.pop_front() {
-            wakers.append(&mut node.mark(reason.as_ref()));
+            node.mark(reason.as_ref(), &mut foreign);
             marked.extend(node.take_children());
         }
-        wake_all(wakers);
+        wake_all(&mut foreign.into_wakers());
         true
     }
 
@@ -143,7 +140,7 @@ impl CancelToken {
     ///
     /// Nothing is lost: a token stays cancelled.
     pub fn cancelled(&self) -> Cancelled {
-        Cancelled { token: self.clone(), key: None }
+        Cancelled { token: self.clone(), ticket: None }
     }
 
     /// Runs a future until the token is cancelled: `None`, and the future is dropped with the
@@ -189,7 +186,7 @@ impl fmt::Debug for CancelToken {
             .field("is_cancelled", &self.is_cancelled())
             .field("reason", &self.node.reason.get())
             .field("children", &self.node.children.borrow().len())
-            .field("waiters", &self.node.waiters.borrow().len())
+            .field("waiters", &self.node.waiters.len())
             .finish()
     }
 }
@@ -201,38 +198,35 @@ impl Node {
             reason: OnceCell::new(),
             parent: Cell::new(None),
             children: RefCell::default(),
-            waiters: RefCell::default(),
-            arrivals: Cell::new(0),
+            waiters: ReleaseList::new(),
+            births: Cell::new(0),
             born,
         }
     }
 
-    fn next_arrival(&self) -> u64 {
-        self.arrivals.set(self.arrivals.get() + 1);
-        self.arrivals.get()
+    fn next_birth(&self) -> u64 {
+        self.births.set(self.births.get() + 1);
+        self.births.get()
     }
 
-    /// Marks the node as cancelled and gives who waited, in order; nobody if it was marked before.
-    fn mark(&self, reason: Option<&Rc<str>>) -> Vec<Waker> {
+    /// Marks the node as cancelled, if it is not. Who waited is woken, in order, or joins those with `foreign` wakers.
+    fn mark(&self, reason: Option<&Rc<str>>, foreign: &mut Foreign) {
         if self.is_cancelled.replace(true) {
-            return Vec::new();
+            return;
         }
         if let Some(reason) = reason {
             let _first = self.reason.set(Rc::clone(reason));
         }
         self.leave();
-        let mut waiters: Vec<_> =
-            mem::take(&mut *self.waiters.borrow_mut()).into_iter().map(|(_, w)| w).collect();
-        waiters.sort_unstable_by_key(|waiter| waiter.arrival);
-        waiters.into_iter().map(|waiter| waiter.waker).collect()
+        self.waiters.release_into(foreign);
     }
 
     /// Takes the children that still have handles, in the order they were made.
     fn take_children(&self) -> Vec<Rc<Node>> {
-        let children = mem::take(&mut *self.children.borrow_mut());
+        let children = self.children.take();
         let mut children: Vec<_> =
             children.into_iter().filter_map(|(_, child)| child.upgrade()).collect();
-        children.sort_unstable_by_key(|child| child.born);
+        sort_by_number(&mut children, |child| child.born);
         children
     }
 
@@ -258,52 +252,23 @@ impl Drop for Node {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Cancelled {
     token: CancelToken,
-    /// Our place among the waiters, if we have one; gone once the token is cancelled.
-    key: Option<usize>,
-}
-
-impl Cancelled {
-    /// Keeps the waker, in the place we have or in a new one.
-    fn wait(&mut self, waker: &Waker) {
-        let waiters = &self.token.node.waiters;
-        if self.key.is_some_and(|key| waiters.borrow()[key].waker.will_wake(waker)) {
-            return;
-        }
-        // Cloning and dropping wakers is foreign code, and may cancel the token.
-        let waker = waker.clone();
-        if self.token.is_cancelled() {
-            return;
-        }
-        match self.key {
-            Some(key) => {
-                let old = mem::replace(&mut waiters.borrow_mut()[key].waker, waker);
-                drop(old);
-            }
-            None => {
-                let arrival = self.token.node.next_arrival();
-                self.key = Some(waiters.borrow_mut().insert(Waiter { arrival, waker }));
-            }
-        }
-    }
+    /// Our place among the waiters, if we have one.
+    ticket: Option<Ticket>,
 }
 
 impl Future for Cancelled {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.token.is_cancelled() {
-            self.wait(cx.waker());
-        }
-        // Asked again: see `wait`.
-        if self.token.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
+        let Self { token, ticket } = &mut *self;
+        token.node.waiters.wait(ticket, cx, || token.is_cancelled())
     }
 }
 
 impl Drop for Cancelled {
     fn drop(&mut self) {
-        if let Some(key) = self.key.filter(|_| !self.token.is_cancelled()) {
-            let waiter = self.token.node.waiters.borrow_mut().remove(key);
-            drop(waiter);
+        if self.ticket.is_some() {
+            drop(self.token.node.waiters.remove(&mut self.ticket));
         }
     }
 }

@@ -148,9 +148,8 @@ pub fn current() -> Option<TaskInfo> {
 pub fn all() -> Vec<TaskInfo> {
     context::try_with(|core| {
         let now = core.executor.now();
-        let tasks = core.executor.tasks();
-        let shown = tasks.iter().filter(|task| task.kind().is_shown());
-        shown.map(|task| TaskInfo::of(task, now)).collect()
+        let tasks = core.executor.tasks(&|task| task.kind().is_shown());
+        tasks.iter().map(|task| TaskInfo::of(task, now)).collect()
     })
     .unwrap_or_default()
 }

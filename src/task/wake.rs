@@ -1,23 +1,21 @@
 //! Waking, where a foreign waker's panic must not keep others from being woken.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::panic::resume_unwind;
-use std::task::{Context, Waker};
+use std::task::Context;
 use std::thread;
 
 use crate::event_loop::context;
 use crate::executor::Incident;
 use crate::executor::task::discard;
 use crate::executor::wake::WakeRef;
+use crate::wait_list::LoneWaiter;
 
 type Payload = Box<dyn Any + Send>;
 
 /// The waker of the one who waits, kept by what it waits for.
 #[derive(Default)]
-pub(super) struct Waiter {
-    waker: Cell<Option<WakeRef>>,
-}
+pub(super) struct Waiter(LoneWaiter);
 
 impl Waiter {
     /// Keeps the waker of `cx` in place of the one before.
@@ -25,33 +23,24 @@ impl Waiter {
     /// No borrow may be held: clones and drops of foreign wakers are foreign code. So whoever found nothing before looks
     /// again afterwards.
     pub(super) fn register(&self, cx: &Context<'_>) {
-        match self.waker.take() {
-            Some(own) if own.will_wake(cx.waker()) => self.waker.set(Some(own)),
-            old => {
-                let replaced = self.waker.replace(Some(WakeRef::new(cx.waker())));
-                drop((old, replaced));
-            }
-        }
+        self.0.register(cx);
     }
 
     /// Wakes who waits, if anybody does. No borrow may be held. A panic goes where those of [`wake_all`] go.
     pub(super) fn wake(&self) {
-        wake_refs(self.waker.take());
+        wake_all(&mut self.0.take().into_iter());
     }
 
     /// Nobody waits any more. No borrow may be held.
     pub(super) fn clear(&self) {
-        drop(self.waker.take());
+        drop(self.0.take());
     }
 }
 
-/// Wakes all, in order. No borrow may be held: foreign wakers are foreign code. A panic goes to the error hook of the loop that runs here; where none runs, the first one
-/// goes to the caller, after all were woken, unless this thread is panicking already.
-pub(super) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
-    wake_refs(wakers.into_iter().map(WakeRef::Foreign));
-}
-
-fn wake_refs(wakers: impl IntoIterator<Item = WakeRef>) {
+/// Wakes all, in order. No borrow may be held: foreign wakers are foreign code. A panic goes to the error hook of the loop
+/// that runs here; where none runs, the first one goes to the caller, after all were woken, unless this thread is panicking
+/// already.
+pub(super) fn wake_all(wakers: &mut dyn Iterator<Item = WakeRef>) {
     let mut first = None;
     for waker in wakers {
         let Some(unreported) = waker.wake().err().and_then(report) else { continue };

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 
 use crate::common::{Random, quiet_panic};
 
@@ -91,10 +92,10 @@ impl Wake for Bell {
     }
 }
 
-/// Takes a step in the middle of another.
+/// Takes a step in the middle of another; not while a panic is on its way, which the model does not follow.
 fn meddle() {
     let step = STEP.with_borrow(Clone::clone);
-    if let (Some(step), true) = (step, DEPTH.get() < 3) {
+    if let (Some(step), true) = (step, DEPTH.get() < 3 && !thread::panicking()) {
         DEPTH.set(DEPTH.get() + 1);
         step();
         DEPTH.set(DEPTH.get() - 1);
@@ -128,6 +129,17 @@ pub fn tolerate<T>(f: impl FnOnce() -> T) -> Option<T> {
     }
 }
 
+/// Keeps a world that went wrong from being dropped, which would panic again and hide what went wrong.
+struct KeepIfPanicking;
+
+impl Drop for KeepIfPanicking {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::mem::forget(STEP.take());
+        }
+    }
+}
+
 /// Takes random steps in a world of so many actors, and looks at it after each.
 pub fn explore<W: 'static>(
     actors: usize,
@@ -144,6 +156,7 @@ pub fn explore<W: 'static>(
         let world = Rc::new(make(Random::new(seed)));
         let inner = Rc::clone(&world);
         STEP.set(Some(Rc::new(move || step(&inner))));
+        let _keep = KeepIfPanicking;
         for _ in 0..steps {
             step(&world);
             WOKEN.with_borrow(|woken| check(&world, woken));

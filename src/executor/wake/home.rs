@@ -518,12 +518,15 @@ impl Resident {
     /// This loop's tenants, in no useful order.
     pub(crate) fn tenants(&self) -> Vec<Tenant> {
         self.with_local(|local| {
-            let slots = local.chunks.iter().flat_map(|chunk| chunk.iter());
-            // SAFETY: this thread holds these slots' home.
-            slots
-                .filter(|slot| unsafe { slot.owner.get() } == self.owner)
-                .filter_map(|slot| unsafe { slot.tenant.get() })
-                .collect()
+            let mut tenants = Vec::new();
+            for slot in local.chunks.iter().copied().flatten() {
+                // SAFETY: this thread holds these slots' home.
+                let (owner, tenant) = unsafe { (slot.owner.get(), slot.tenant.get()) };
+                if owner == self.owner {
+                    tenants.extend(tenant);
+                }
+            }
+            tenants
         })
     }
 }

@@ -18,7 +18,7 @@
 //! over. So a loop that passes over errors ends, whatever the peer sends.
 //!
 //! What has been decoded comes before an error of the stream. Items of a stream that is always ready are
-//! given out until the task has done enough for one poll, and then it gives way.
+//! given out until the task has done enough for one poll, and then it gives way; so it does if the stream has no item.
 //!
 //! # Memory
 //!

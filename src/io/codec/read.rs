@@ -56,7 +56,8 @@ impl Reading {
             }
             match ready!(self.buffer.poll_fill(Pin::new(&mut *stream), cx)) {
                 Ok(0) => self.state = State::AtEnd,
-                Ok(_) => {}
+                // There may be no item in all that the stream has.
+                Ok(_) => ready!(poll_proceed(cx)),
                 Err(error) => {
                     self.state = State::Over;
                     return Poll::Ready(Some(Err(error.into())));

@@ -42,6 +42,11 @@ impl Writing {
         item: I,
         encoder: &mut E,
     ) -> Result<(), E::Error> {
+        if self.written > self.len() {
+            // It may never become empty.
+            self.buffer.drain(..self.written);
+            self.written = 0;
+        }
         let before = self.buffer.len();
         let encoded = encoder.encode(item, &mut self.buffer);
         if encoded.is_err() {

@@ -51,8 +51,12 @@ struct State {
     /// `unsent` went above the high-water mark, and not yet down to the low one.
     is_paused: bool,
     wish: Wish,
-    /// Something was sent and not flushed.
-    is_unflushed: bool,
+    /// How many bytes were written, ever.
+    written: u64,
+    /// How many of them were sent and flushed.
+    flushed: u64,
+    /// Somebody waits until so many are flushed: not only when nothing is left to send.
+    flush_at: u64,
     /// The write side was closed.
     is_ended: bool,
     /// The pusher is gone: all was sent, or why not.
@@ -82,7 +86,9 @@ impl Outgoing {
                 marks: Marks::default(),
                 is_paused: false,
                 wish: Wish::Open,
-                is_unflushed: false,
+                written: 0,
+                flushed: 0,
+                flush_at: 0,
                 is_ended: false,
                 over: None,
                 pusher: None,
@@ -109,6 +115,7 @@ impl Outgoing {
         }
         state.queue.extend_from_slice(data);
         state.unsent += data.len();
+        state.written += data.len() as u64;
         state.look_at_marks();
         let pusher = state.pusher.take();
         drop(state);
@@ -178,6 +185,11 @@ impl Outgoing {
         state.wish >= Wish::Close || state.over.is_some()
     }
 
+    /// Whether the pusher is gone.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.borrow().over.is_some()
+    }
+
     /// Waits until there is room: until less than the low-water mark is unsent, once more than the high one
     /// was. Gives way to other tasks now and then even if there is.
     pub(crate) async fn drained(&self) -> io::Result<()> {
@@ -185,9 +197,14 @@ impl Outgoing {
         self.until(|state| (!state.is_paused || state.wish >= Wish::Close).then_some(Ok(()))).await
     }
 
-    /// Waits until all was sent and flushed.
+    /// Waits until all that was written before is sent and flushed.
     pub(crate) async fn flushed(&self) -> io::Result<()> {
-        self.until(|state| (state.unsent == 0 && !state.is_unflushed).then_some(Ok(()))).await
+        let written = {
+            let mut state = self.state.borrow_mut();
+            state.flush_at = state.written;
+            state.written
+        };
+        self.until(|state| (state.flushed >= written).then_some(Ok(()))).await
     }
 
     /// Waits until the write side was closed.
@@ -221,6 +238,15 @@ impl Outgoing {
 }
 
 impl State {
+    fn sent(&self) -> u64 {
+        self.written - self.unsent as u64
+    }
+
+    /// Whether somebody waits for a flush of no more than what was sent.
+    fn is_flush_due(&self) -> bool {
+        self.flushed < self.flush_at && self.flush_at <= self.sent()
+    }
+
     fn look_at_marks(&mut self) {
         self.is_paused = self.marks.pauses(self.unsent, self.is_paused);
     }

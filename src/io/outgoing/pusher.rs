@@ -56,7 +56,6 @@ impl<W> Pusher<W> {
         self.sent += count;
         let mut state = self.outgoing.state.borrow_mut();
         state.unsent -= count;
-        state.is_unflushed = true;
         let was_paused = state.is_paused;
         state.look_at_marks();
         let has_room = was_paused && !state.is_paused;
@@ -94,6 +93,10 @@ impl<W: AsyncWrite + Unpin> Pusher<W> {
             if self.sent == self.sending.len() {
                 self.take_queue();
             }
+            let is_flush_due = self.outgoing.state.borrow().is_flush_due();
+            if is_flush_due {
+                ready!(self.poll_flush(cx))?;
+            }
             if self.sending.is_empty() {
                 ready!(self.poll_idle(cx))?;
                 let state = self.outgoing.state.borrow();
@@ -120,20 +123,30 @@ impl<W: AsyncWrite + Unpin> Pusher<W> {
 
     /// All is sent: flushes, and closes the write side if that is wished.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (outgoing, stream) = (&*self.outgoing, self.stream.as_mut().expect(ALIVE));
-        let mut stream = Pin::new(stream);
-        let wish = outgoing.state.borrow().wish;
-        if outgoing.state.borrow().is_unflushed {
-            ready!(stream.as_mut().poll_flush(cx))?;
-            outgoing.state.borrow_mut().is_unflushed = false;
-            outgoing.changed.notify_waiters();
+        let wish = self.wish();
+        let is_flushed = {
+            let state = self.outgoing.state.borrow();
+            state.flushed == state.sent()
+        };
+        if !is_flushed {
+            ready!(self.poll_flush(cx))?;
         }
-        let is_ended = outgoing.state.borrow().is_ended;
+        let is_ended = self.outgoing.state.borrow().is_ended;
         if !is_ended && wish >= Wish::End {
-            ready!(stream.as_mut().poll_close(cx))?;
-            outgoing.state.borrow_mut().is_ended = true;
-            outgoing.changed.notify_waiters();
+            ready!(Pin::new(self.stream_mut()).poll_close(cx))?;
+            self.outgoing.state.borrow_mut().is_ended = true;
+            self.outgoing.changed.notify_waiters();
         }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Flushes what was sent.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(self.stream_mut()).poll_flush(cx))?;
+        let mut state = self.outgoing.state.borrow_mut();
+        state.flushed = state.sent();
+        drop(state);
+        self.outgoing.changed.notify_waiters();
         Poll::Ready(Ok(()))
     }
 

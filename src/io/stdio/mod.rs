@@ -11,7 +11,6 @@ mod input;
 mod output;
 
 pub use input::{NextLine, Stdin, stdin};
-pub(crate) use output::finish;
 pub use output::{Stderr, Stdout, stderr, stdout};
 
 use std::time::Duration;

@@ -61,7 +61,7 @@ impl Output {
 
     fn poll_write(&'static self, cx: &Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         self.outbox.poll_push(cx, data).map_ok(|pushed| {
-            context::try_with(|core| core.will_have_output());
+            context::try_with(|core| core.will_have_output(finish));
             if pushed.needs_writer {
                 self.want();
             }
@@ -148,8 +148,8 @@ impl Wake for Unparker {
 }
 
 /// Waits until what was written to both is through, until `deadline`. Gives what nobody was told was lost.
-pub(crate) fn finish(deadline: Option<Instant>) -> impl Iterator<Item = Lost> {
-    [&STDOUT, &STDERR].into_iter().filter_map(move |output| output.finish(deadline))
+fn finish(deadline: Option<Instant>) -> Vec<Lost> {
+    [&STDOUT, &STDERR].into_iter().filter_map(|output| output.finish(deadline)).collect()
 }
 
 macro_rules! stream {

@@ -117,7 +117,7 @@ impl StreamWriter {
         self.outgoing.drained().await
     }
 
-    /// Waits until all that was written is in the hands of the stream, and flushes that.
+    /// Waits until all that was written before is in the hands of the stream, and flushed.
     ///
     /// # Cancel safety
     ///

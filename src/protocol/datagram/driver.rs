@@ -20,6 +20,17 @@ pub(super) struct Driver<P: DatagramProtocol> {
     told_to_pause: bool,
 }
 
+/// How many datagrams are sent before one is received: both share in what a task may do in one poll, and who
+/// always has something to send is not to be deaf.
+const ROUND: usize = 8;
+
+/// Of what was to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sent {
+    All,
+    Some,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     /// The protocol knows nothing yet.
@@ -69,19 +80,25 @@ impl<P: DatagramProtocol> Driver<P> {
         loop {
             // Before, too: a socket that takes all at once is no reason to queue without an end.
             self.tell_marks()?;
-            let sent = self.poll_send_all(cx)?;
+            let sending = self.poll_send_some(cx)?;
             self.tell_marks()?;
-            if self.transport.is_closing() {
-                return sent.map(Ok);
+            let has_more = sending == Poll::Ready(Sent::Some);
+            if !self.transport.is_closing() {
+                // Whether something is left to send or not: what comes is received.
+                let receiving = self.poll_receive(cx)?;
+                if receiving.is_pending() && !has_more {
+                    return Poll::Pending;
+                }
+            } else if !has_more {
+                return sending.map(|_| Ok(()));
             }
-            // Whether something is left to send or not: what comes is received.
-            ready!(self.poll_receive(cx))?;
         }
     }
 
-    /// Ready when nothing is left to send.
-    fn poll_send_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(datagram) = self.transport.pop() {
+    /// Sends what there is, or as much as is right before it is looked what came.
+    fn poll_send_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Sent>> {
+        for _ in 0..ROUND {
+            let Some(datagram) = self.transport.pop() else { return Poll::Ready(Ok(Sent::All)) };
             let polled = match datagram.to {
                 Some(addr) => self.socket.poll_send_to(cx, &datagram.data, addr),
                 None => self.socket.poll_send(cx, &datagram.data),
@@ -95,7 +112,7 @@ impl<P: DatagramProtocol> Driver<P> {
                 self.tell(|protocol, transport| protocol.error_received(transport, error))?;
             }
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(Sent::Some))
     }
 
     /// Receives once, and tells.

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use super::shared::Shared;
 use super::{RecvError, TryRecvError};
 use crate::sync::budget::Budget;
-use crate::sync::wait_list::Key;
+use crate::wait_list::Ticket;
 
 /// Receives every value of a [`channel`](super::channel) that is sent while it exists. Also a [`Stream`] of
 /// them, which ends when no sender is left.
@@ -22,13 +22,13 @@ pub struct Receiver<T> {
     shared: Rc<Shared<T>>,
     /// The number of its next value.
     next: u64,
-    key: Option<Key>,
+    ticket: Option<Ticket>,
     budget: Budget,
 }
 
 impl<T> Receiver<T> {
     pub(super) fn new(shared: Rc<Shared<T>>, next: u64) -> Self {
-        Self { shared, next, key: None, budget: Budget::new() }
+        Self { shared, next, ticket: None, budget: Budget::new() }
     }
 
     /// Makes another receiver of what is sent from now on.
@@ -48,7 +48,7 @@ impl<T> Receiver<T> {
 
     /// Returns whether no sender is left. What was sent can be received.
     pub fn is_closed(&self) -> bool {
-        self.shared.senders() == 0
+        self.shared.ends().senders() == 0
     }
 
     /// Returns whether both receive the same values.
@@ -77,7 +77,7 @@ impl<T: Clone> Receiver<T> {
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         ready!(self.budget.poll_spend(cx));
-        let received = self.shared.poll_recv(&mut self.key, &mut self.next, cx);
+        let received = self.shared.poll_recv(&mut self.ticket, &mut self.next, cx);
         received.map(|received| received.map(Rc::unwrap_or_clone))
     }
 
@@ -105,7 +105,7 @@ impl<T: Clone> Stream for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let _waker = self.key.is_some().then(|| self.shared.leave(&mut self.key));
+        let _waker = self.shared.leave(&mut self.ticket);
         self.shared.remove_receiver(self.next);
     }
 }

@@ -1,12 +1,10 @@
 //! The end that sends.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::rc::Rc;
 
 use super::shared::Shared;
 use super::{Receiver, SendError};
-use crate::sync::waiting::Waiting;
 
 /// Makes a channel that keeps the newest `capacity` values.
 ///
@@ -50,8 +48,7 @@ impl<T> Sender<T> {
     ///
     /// Nothing is lost.
     pub async fn closed(&self) {
-        let mut key = Waiting::new(|key| self.shared.leave_closing(key));
-        poll_fn(|cx| self.shared.poll_closed(key.key(), cx)).await;
+        self.shared.ends().closed().await;
     }
 
     /// Returns how many values are kept: those that not all have received.
@@ -71,12 +68,12 @@ impl<T> Sender<T> {
 
     /// Returns how many receivers there are.
     pub fn receiver_count(&self) -> usize {
-        self.shared.receivers()
+        self.shared.ends().receivers()
     }
 
     /// Returns how many senders there are.
     pub fn sender_count(&self) -> usize {
-        self.shared.senders()
+        self.shared.ends().senders()
     }
 
     /// Returns whether both send to the same receivers.
@@ -87,7 +84,7 @@ impl<T> Sender<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        self.shared.add_sender();
+        self.shared.ends().add_sender();
         Self { shared: Rc::clone(&self.shared) }
     }
 }

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use super::{RecvError, TryRecvError};
-use crate::sync::wait_list::{Key, Removed, WaitList};
+use crate::executor::wake::WakeRef;
+use crate::sync::ends::Ends;
+use crate::wait_list::{ReleaseList, Ticket};
 
 /// What senders and receivers share.
 ///
@@ -17,12 +19,9 @@ pub(super) struct Shared<T> {
     ring: RefCell<Ring<T>>,
     /// The number of the next value to be sent: who looks for it need not borrow the ring to find nothing.
     end: Cell<u64>,
-    senders: Cell<usize>,
-    receivers: Cell<usize>,
+    ends: Ends,
     /// Receivers that wait for a value, or for the end.
-    waiting: WaitList,
-    /// Senders that wait until there is no receiver.
-    closing: WaitList,
+    waiting: ReleaseList,
 }
 
 /// The newest values. Behind an `Rc`, so that they can be cloned, which is foreign code, with nothing borrowed.
@@ -69,10 +68,8 @@ impl<T> Shared<T> {
         Self {
             ring: RefCell::new(Ring { values: VecDeque::new(), first: 0, capacity }),
             end: Cell::new(0),
-            senders: Cell::new(1),
-            receivers: Cell::new(1),
-            waiting: WaitList::new(),
-            closing: WaitList::new(),
+            ends: Ends::new(),
+            waiting: ReleaseList::new(),
         }
     }
 
@@ -93,7 +90,7 @@ impl<T> Shared<T> {
 
     /// Keeps a value for all receivers there are, and wakes those who wait.
     pub(super) fn send(&self, value: T) -> Result<usize, T> {
-        let left = self.receivers.get();
+        let left = self.ends.receivers();
         if left == 0 {
             return Err(value);
         }
@@ -104,7 +101,7 @@ impl<T> Shared<T> {
         ring.values.push_back(Entry { value, left });
         self.end.set(self.end.get() + 1);
         drop(ring);
-        self.waiting.serve_all(|()| ());
+        self.waiting.release();
         Ok(left)
     }
 
@@ -112,7 +109,7 @@ impl<T> Shared<T> {
     #[inline]
     pub(super) fn try_recv(&self, next: &mut u64) -> Result<Rc<T>, TryRecvError> {
         if self.len_from(*next) == 0 {
-            let is_over = self.senders.get() == 0;
+            let is_over = self.ends.senders() == 0;
             return Err(if is_over { TryRecvError::Closed } else { TryRecvError::Empty });
         }
         let received = self.ring.borrow_mut().receive(*next);
@@ -136,14 +133,14 @@ impl<T> Shared<T> {
     #[inline]
     pub(super) fn poll_recv(
         &self,
-        key: &mut Option<Key>,
+        ticket: &mut Option<Ticket>,
         next: &mut u64,
         cx: &Context<'_>,
     ) -> Poll<Result<Rc<T>, RecvError>> {
         loop {
-            if key.is_some() {
+            if ticket.is_some() {
                 // It is in the list since it found nothing, and all are served when there is something.
-                ready!(self.waiting.poll(key, cx));
+                ready!(self.waiting.poll(ticket, cx));
             }
             match self.try_recv(next) {
                 Ok(value) => return Poll::Ready(Ok(value)),
@@ -153,31 +150,27 @@ impl<T> Shared<T> {
                 }
                 Err(TryRecvError::Empty) => (),
             }
-            let is_there = || self.senders.get() == 0 || self.len_from(*next) > 0;
-            ready!(self.waiting.join(key, cx, (), || is_there().then_some(())));
+            let is_there = || self.ends.senders() == 0 || self.len_from(*next) > 0;
+            ready!(self.waiting.join(ticket, cx, is_there));
         }
     }
 
-    /// A receiver that waited is dropped. Its waker, which is in what this gives, is to be dropped last: that
-    /// is foreign code. Of use to nobody else: all were served at once.
-    pub(super) fn leave(&self, key: &mut Option<Key>) -> Removed<(), ()> {
-        self.waiting.remove(key)
+    /// A receiver is dropped. Its waker, if it waited, is to be dropped last: that is foreign code.
+    pub(super) fn leave(&self, ticket: &mut Option<Ticket>) -> Option<WakeRef> {
+        ticket.is_some().then(|| self.waiting.remove(ticket))?
     }
 
     /// Adds a receiver of what is sent from now on; gives the number of its first value.
     pub(super) fn add_receiver(&self) -> u64 {
-        self.receivers.set(self.receivers.get() + 1);
+        self.ends.add_receiver();
         self.end.get()
     }
 
     /// Removes a receiver, and the values that were kept for it alone.
     pub(super) fn remove_receiver(&self, next: u64) {
-        self.receivers.set(self.receivers.get() - 1);
         // Dropped last: that is foreign code.
         let _unreceived = self.skip_from(next);
-        if self.receivers.get() == 0 {
-            self.closing.serve_all(|()| ());
-        }
+        self.ends.remove_receiver();
     }
 
     fn skip_from(&self, next: u64) -> Vec<Rc<T>> {
@@ -194,33 +187,14 @@ impl<T> Shared<T> {
         unreceived
     }
 
-    pub(super) fn senders(&self) -> usize {
-        self.senders.get()
-    }
-
-    pub(super) fn receivers(&self) -> usize {
-        self.receivers.get()
-    }
-
-    pub(super) fn add_sender(&self) {
-        self.senders.set(self.senders.get() + 1);
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     pub(super) fn remove_sender(&self) {
-        self.senders.set(self.senders.get() - 1);
-        if self.senders.get() == 0 {
-            self.waiting.serve_all(|()| ());
+        if self.ends.remove_sender() {
+            self.waiting.release();
         }
-    }
-
-    /// Waits until there is no receiver.
-    pub(super) fn poll_closed(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<()> {
-        self.closing.wait(key, cx, (), || (self.receivers.get() == 0).then_some(()), |()| ())
-    }
-
-    /// A future that waited for that is dropped.
-    pub(super) fn leave_closing(&self, key: &mut Option<Key>) {
-        drop(self.closing.remove(key));
     }
 }
 
@@ -229,8 +203,8 @@ impl<T> fmt::Debug for Shared<T> {
         f.debug_struct("Shared")
             .field("len", &self.len())
             .field("capacity", &self.capacity())
-            .field("senders", &self.senders.get())
-            .field("receivers", &self.receivers.get())
+            .field("senders", &self.ends.senders())
+            .field("receivers", &self.ends.receivers())
             .finish()
     }
 }

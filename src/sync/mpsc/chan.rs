@@ -7,11 +7,11 @@ use std::mem;
 use std::task::{Context, Poll, ready};
 
 use super::{Permits, TryRecvError};
+use crate::memory;
 use crate::sync::budget::Budget;
-use crate::sync::lone_waiter::LoneWaiter;
-use crate::sync::memory;
 use crate::sync::places::{Closed, Places, Refused};
-use crate::sync::wait_list::{Key, WaitList, Wakes};
+use crate::wait_list::LoneWaiter;
+use crate::wait_list::{Key, ReleaseList, Wakes};
 
 /// The values, and who waits for what.
 ///
@@ -24,7 +24,7 @@ pub(super) struct Chan<T> {
     budget: Budget,
     senders: Cell<usize>,
     /// Those who wait until the channel is closed.
-    closing: WaitList,
+    closing: ReleaseList,
 }
 
 impl<T> Chan<T> {
@@ -37,7 +37,7 @@ impl<T> Chan<T> {
             receiver_is_gone: Cell::new(false),
             budget: Budget::new(),
             senders: Cell::new(1),
-            closing: WaitList::new(),
+            closing: ReleaseList::new(),
         }
     }
 
@@ -222,7 +222,7 @@ impl<T> Chan<T> {
 
     fn close_with(&self, wakes: &mut Wakes) {
         self.places.close(wakes);
-        self.closing.serve_all_with(wakes, |()| ());
+        self.closing.release_with(wakes);
     }
 
     /// The receiver is dropped.
@@ -237,14 +237,8 @@ impl<T> Chan<T> {
     }
 
     /// Waits until the channel is closed.
-    pub(super) fn poll_closed(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<()> {
-        self.closing.wait(key, cx, (), || self.is_closed().then_some(()), |()| ())
-    }
-
-    /// A future that waited for the end is dropped.
-    pub(super) fn leave_closing(&self, key: &mut Option<Key>) {
-        // Others were served beside it, not after it.
-        drop(self.closing.remove(key));
+    pub(super) async fn closed(&self) {
+        self.closing.until(|| self.is_closed()).await;
     }
 
     pub(super) fn senders(&self) -> usize {
@@ -294,7 +288,7 @@ impl<T> Drop for PutBack<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::Chan;
-    use crate::sync::memory::KEPT;
+    use crate::memory::KEPT;
 
     #[test]
     fn the_memory_of_a_burst_is_given_back() {

@@ -12,7 +12,6 @@ use futures_core::Stream;
 
 use super::TryRecvError;
 use super::chan::Chan;
-use super::permit::Closing;
 #[cfg(doc)]
 use super::{channel, unbounded_channel};
 
@@ -37,7 +36,7 @@ macro_rules! faces {
             ///
             /// Nothing is lost.
             pub async fn closed(&self) {
-                Closing::new(&self.chan).await;
+                self.chan.closed().await;
             }
 
             /// Returns whether the channel is closed: the receiver is gone, or closed it.

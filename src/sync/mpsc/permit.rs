@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use super::chan::Chan;
 use crate::sync::places::Closed;
-use crate::sync::wait_list::Key;
+use crate::wait_list::Key;
 
 /// A place in a channel, for one value. Dropped unused, it goes to who waits longest.
 ///
@@ -108,35 +108,6 @@ impl<T> Drop for Reserve<'_, T> {
     fn drop(&mut self) {
         if self.key.is_some() {
             self.chan.leave(&mut self.key, self.count);
-        }
-    }
-}
-
-/// Waits until the channel is closed.
-pub(super) struct Closing<'a, T> {
-    chan: &'a Chan<T>,
-    key: Option<Key>,
-}
-
-impl<'a, T> Closing<'a, T> {
-    pub(super) fn new(chan: &'a Chan<T>) -> Self {
-        Self { chan, key: None }
-    }
-}
-
-impl<T> Future for Closing<'_, T> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        this.chan.poll_closed(&mut this.key, cx)
-    }
-}
-
-impl<T> Drop for Closing<'_, T> {
-    fn drop(&mut self) {
-        if self.key.is_some() {
-            self.chan.leave_closing(&mut self.key);
         }
     }
 }

@@ -1,12 +1,11 @@
 //! What holds a mutex.
 
 use std::cell::RefMut;
-use std::fmt;
 use std::mem;
-use std::ops::{Deref, DerefMut};
 
-use super::super::wait_list::WaitList;
 use super::{Mutex, pass_on};
+use crate::sync::guard::writes;
+use crate::wait_list::WaitList;
 
 /// Holds a [`Mutex`], and gives its value. Dropping it unlocks: the lock goes to who waits longest.
 #[must_use = "a mutex is locked only while its guard lives"]
@@ -85,37 +84,11 @@ impl<'a, T: ?Sized> Held<'a, T> {
     }
 }
 
-impl<T: ?Sized> Deref for MutexGuard<'_, T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.value
-    }
-}
+writes!(MutexGuard);
 
 impl<T: ?Sized + PartialEq> PartialEq for MutexGuard<'_, T> {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: ?Sized + fmt::Display> fmt::Display for MutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
     }
 }
 
@@ -142,30 +115,22 @@ impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
         let Self { value, held } = this;
         MappedMutexGuard { value: RefMut::map(value, f), held }
     }
-}
 
-impl<T: ?Sized> Deref for MappedMutexGuard<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.value
+    /// Narrows the guard to a part that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The guard, if `f` gave `None`.
+    pub fn try_map<U: ?Sized>(
+        this: Self,
+        f: impl FnOnce(&mut T) -> Option<&mut U>,
+    ) -> Result<MappedMutexGuard<'a, U>, Self> {
+        let Self { value, held } = this;
+        match RefMut::filter_map(value, f) {
+            Ok(value) => Ok(MappedMutexGuard { value, held }),
+            Err(value) => Err(Self { value, held }),
+        }
     }
 }
 
-impl<T: ?Sized> DerefMut for MappedMutexGuard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.value
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for MappedMutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: ?Sized + fmt::Display> fmt::Display for MappedMutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
+writes!(MappedMutexGuard);

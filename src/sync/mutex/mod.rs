@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::wait_list::{Key, Removed, WaitList, wake};
+use crate::wait_list::{Key, Removed, WaitList, wake};
 
 pub use guard::{MappedMutexGuard, MutexGuard};
 

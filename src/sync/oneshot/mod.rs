@@ -40,7 +40,7 @@ pub use error::{RecvError, SendError, TryRecvError};
 pub use receiver::Receiver;
 pub use sender::Sender;
 
-use super::lone_waiter::LoneWaiter;
+use crate::wait_list::LoneWaiter;
 
 /// Makes a channel for one value.
 #[doc(alias = "Future")]

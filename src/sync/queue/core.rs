@@ -16,8 +16,8 @@ use super::{PutError, TryGetError};
 use crate::executor::task::discard;
 use crate::sync::budget::Budget;
 use crate::sync::places::{Closed, Places, Refused};
-use crate::sync::wait_list::{Key, Removed, WaitList, Wakes};
 use crate::sync::waiting::Waiting;
+use crate::wait_list::{Key, Removed, WaitList, Wakes};
 
 /// The items, who waits for one, and who waits for a place.
 ///
@@ -401,7 +401,7 @@ impl<S: Store> Drop for PutBack<'_, S> {
 #[cfg(test)]
 mod tests {
     use super::Core;
-    use crate::sync::memory::KEPT;
+    use crate::memory::KEPT;
     use crate::sync::queue::store::Lowest;
 
     #[test]

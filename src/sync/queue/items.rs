@@ -8,7 +8,7 @@ use futures_core::Stream;
 
 use super::core::Core;
 use super::store::Store;
-use crate::sync::wait_list::Key;
+use crate::wait_list::Key;
 
 /// A [`Stream`] of the items of a queue: gets them one by one, until the queue is closed and empty.
 ///

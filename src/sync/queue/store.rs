@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
 use crate::executor::task::discard;
-use crate::sync::memory::{self, KEPT};
+use crate::memory::{self, KEPT};
 
 /// Keeps items in an order.
 pub(super) trait Store: Default {
@@ -295,7 +295,7 @@ impl<T: Ord> Lowest<T> {
 #[cfg(test)]
 mod tests {
     use super::{Fifo, Lifo, Lowest, Store};
-    use crate::sync::memory::KEPT;
+    use crate::memory::KEPT;
 
     fn after_a_burst<S: Store<Item = usize>>(capacity: impl Fn(&S) -> usize) {
         let mut store = S::default();

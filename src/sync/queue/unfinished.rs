@@ -1,21 +1,19 @@
 //! How many items are not done, and who waits until all are.
 
 use std::cell::Cell;
-use std::future::poll_fn;
 
-use crate::sync::wait_list::{WaitList, Wakes};
-use crate::sync::waiting::Waiting;
+use crate::wait_list::{ReleaseList, Wakes};
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Unfinished {
     count: Cell<usize>,
-    joining: WaitList,
+    joining: ReleaseList,
 }
 
 impl Unfinished {
     pub(super) const fn new() -> Self {
-        Self { count: Cell::new(0), joining: WaitList::new() }
+        Self { count: Cell::new(0), joining: ReleaseList::new() }
     }
 
     #[inline]
@@ -42,17 +40,12 @@ impl Unfinished {
         let left = self.count.get().saturating_sub(count);
         self.count.set(left);
         if left == 0 {
-            self.joining.serve_all_with(wakes, |()| ());
+            self.joining.release_with(wakes);
         }
     }
 
     /// Waits until all are done.
     pub(super) async fn join(&self) {
-        let all_done = || (self.count() == 0).then_some(());
-        let mut waiting = Waiting::new(|key| {
-            // All were served at once: nobody waits for what it was handed.
-            drop(self.joining.remove(key));
-        });
-        poll_fn(|cx| self.joining.wait(waiting.key(), cx, (), all_done, |()| ())).await;
+        self.joining.until(|| self.count() == 0).await;
     }
 }

@@ -1,8 +1,8 @@
 //! A channel from many threads to one receiver, first in, first out.
 //!
 //! As [`sync::mpsc`](crate::sync::mpsc), but both ends are `Send`: either of them may be on the loop's
-//! thread. There are no permits and no weak senders, and a sender cannot wait for the end; a place that was
-//! handed to who waits to send is void once the channel is closed.
+//! thread. There are no weak senders; a place that was handed to who waits to send, and did not run since, is
+//! void once the channel is closed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -17,9 +17,10 @@ use futures_core::Stream;
 use super::block::{block_on, refuse_on_loop};
 use super::{lock, wake};
 use crate::executor::wake::WakeRef;
-pub use crate::sync::mpsc::{SendError, TryRecvError, TrySendError};
-use crate::sync::wait_list::Wakes;
-use crate::sync::{budget, memory};
+use crate::memory;
+use crate::sync::budget;
+pub use crate::sync::mpsc::{ReserveError, SendError, TryRecvError, TrySendError};
+use crate::wait_list::Wakes;
 
 /// Makes a channel that holds at most `capacity` values.
 ///
@@ -43,10 +44,13 @@ fn with_capacity<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
         capacity,
         senders: 1,
         is_closed: false,
+        is_abandoned: false,
         receiver: None,
         tickets: 0,
         waiting: BTreeMap::new(),
         served: BTreeSet::new(),
+        reserved: 0,
+        closing: BTreeMap::new(),
     }));
     (Sender { state: Arc::clone(&state) }, Receiver { state })
 }
@@ -58,25 +62,33 @@ struct State<T> {
     capacity: usize,
     senders: usize,
     is_closed: bool,
+    /// The receiver is gone.
+    is_abandoned: bool,
     /// Wakes the receiver.
     receiver: Option<Waker>,
-    /// Counts those who waited for a place.
+    /// Counts those who waited for a place or the end.
     tickets: u64,
     waiting: BTreeMap<u64, Waker>,
     /// Those who waited, and have a place.
     served: BTreeSet<u64>,
+    /// Places of permits.
+    reserved: usize,
+    /// Senders that wait until it is closed.
+    closing: BTreeMap<u64, Waker>,
 }
 
 impl<T> State<T> {
     fn has_room(&self) -> bool {
-        !self.is_closed
-            && self.waiting.is_empty()
-            && self.values.len() + self.served.len() < self.capacity
+        !self.is_closed && self.waiting.is_empty() && self.has_place()
+    }
+
+    fn has_place(&self) -> bool {
+        self.values.len() + self.served.len() + self.reserved < self.capacity
     }
 
     /// A place is free: hands it to who waits longest.
     fn serve(&mut self) -> Option<Waker> {
-        if self.values.len() + self.served.len() >= self.capacity {
+        if !self.has_place() {
             return None;
         }
         let (ticket, waker) = self.waiting.pop_first()?;
@@ -84,8 +96,13 @@ impl<T> State<T> {
         Some(waker)
     }
 
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
     fn why_empty(&self) -> TryRecvError {
-        let is_over = self.senders == 0 || self.is_closed;
+        let is_over = self.senders == 0 || self.is_closed && self.reserved == 0;
         if is_over { TryRecvError::Closed } else { TryRecvError::Empty }
     }
 }
@@ -106,7 +123,59 @@ impl<T> Sender<T> {
     ///
     /// Gives the value back if the channel is closed, now or while it waits.
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        Sending { sender: self, value: Some(value), ticket: None }.await
+        let value = match self.try_send(value) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(value)) => return Err(SendError(value)),
+            Err(TrySendError::Full(value)) => value,
+        };
+        match self.reserve().await {
+            Ok(permit) => permit.put(value).map_err(SendError),
+            Err(_) => Err(SendError(value)),
+        }
+    }
+
+    /// Waits for a place, into which a value can be sent without waiting.
+    ///
+    /// # Cancel safety
+    ///
+    /// The place among those who wait is lost, nothing else. A place that was handed over already goes to the
+    /// next.
+    ///
+    /// # Errors
+    ///
+    /// [`ReserveError::Closed`] if the channel is closed, now or while it waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use monoloop::sync::remote::channel;
+    /// # monoloop::run(async {
+    /// let (sender, mut receiver) = channel::bounded(1);
+    /// let permit = sender.reserve().await.expect("the channel is open");
+    /// assert!(sender.try_send("no").is_err());
+    /// permit.send("yes");
+    /// assert_eq!(receiver.recv().await, Some("yes"));
+    /// # });
+    /// ```
+    pub async fn reserve(&self) -> Result<Permit<'_, T>, ReserveError> {
+        Reserving { sender: self, ticket: None }.await
+    }
+
+    /// Reserves a place if there is one and nobody waits for one. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError::Full`] or [`TrySendError::Closed`].
+    pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
+        let mut state = lock(&self.state);
+        if !state.has_room() {
+            return Err(match state.is_closed {
+                true => TrySendError::Closed(()),
+                false => TrySendError::Full(()),
+            });
+        }
+        state.reserved += 1;
+        Ok(Permit { sender: self })
     }
 
     /// Sends a value, and blocks this thread until there is a place for it.
@@ -148,6 +217,28 @@ impl<T> Sender<T> {
         drop(state);
         wake(receiver);
         Ok(())
+    }
+
+    /// Waits until the receiver is gone, or closes the channel.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use monoloop::sync::remote::channel;
+    ///
+    /// let (sender, receiver) = channel::unbounded::<u8>();
+    /// let thread = thread::spawn(move || drop(receiver));
+    /// monoloop::run(sender.closed());
+    /// assert!(sender.try_send(1).is_err());
+    /// # thread.join().unwrap();
+    /// ```
+    pub async fn closed(&self) {
+        Closing { sender: self, ticket: None }.await;
     }
 
     /// Returns whether the receiver is gone, or closed the channel.
@@ -204,53 +295,42 @@ impl<T> fmt::Debug for Sender<T> {
     }
 }
 
-/// Waits for a place and sends.
-struct Sending<'a, T> {
+/// Waits for a place.
+struct Reserving<'a, T> {
     sender: &'a Sender<T>,
-    value: Option<T>,
     /// Where it stands among those who wait.
     ticket: Option<u64>,
 }
 
-/// The value is not pinned.
-impl<T> Unpin for Sending<'_, T> {}
-
-impl<T> Future for Sending<'_, T> {
-    type Output = Result<(), SendError<T>>;
+impl<'a, T> Future for Reserving<'a, T> {
+    type Output = Result<Permit<'a, T>, ReserveError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // Cloned before the lock is taken, and the old one is dropped after: both are foreign code.
         let waker = cx.waker().clone();
-        let this = &mut *self;
-        let mut state = lock(&this.sender.state);
-        let has_place = match this.ticket {
+        let mut state = lock(&self.sender.state);
+        let has_place = match self.ticket {
             Some(ticket) => state.served.remove(&ticket),
             None => state.has_room(),
         };
-        if !has_place && !state.is_closed {
-            let ticket = *this.ticket.get_or_insert_with(|| {
-                state.tickets += 1;
-                state.tickets
-            });
-            let _old = state.waiting.insert(ticket, waker);
+        if has_place {
+            state.reserved += 1;
             drop(state);
-            return Poll::Pending;
+            self.ticket = None;
+            return Poll::Ready(Ok(Permit { sender: self.sender }));
         }
-        this.ticket = None;
-        let value = this.value.take().expect("a future is not polled after it was ready");
         if state.is_closed {
-            drop(state);
-            return Poll::Ready(Err(SendError(value)));
+            return Poll::Ready(Err(ReserveError::Closed));
         }
-        state.values.push_back(value);
-        let receiver = state.receiver.take();
+        let ticket = self.ticket.unwrap_or_else(|| state.ticket());
+        let _old = state.waiting.insert(ticket, waker);
         drop(state);
-        wake(receiver);
-        Poll::Ready(Ok(()))
+        self.ticket = Some(ticket);
+        Poll::Pending
     }
 }
 
-impl<T> Drop for Sending<'_, T> {
+impl<T> Drop for Reserving<'_, T> {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket else { return };
         let mut state = lock(&self.sender.state);
@@ -258,6 +338,92 @@ impl<T> Drop for Sending<'_, T> {
         let next = if state.served.remove(&ticket) { state.serve() } else { None };
         drop(state);
         wake(next);
+    }
+}
+
+/// A place in a channel, for one value. Dropped unused, it goes to who waits longest.
+///
+/// Made by [`Sender::reserve`].
+#[must_use = "the place is free again when the permit is dropped"]
+pub struct Permit<'a, T> {
+    sender: &'a Sender<T>,
+}
+
+impl<T> Permit<'_, T> {
+    /// Sends a value. It cannot fail, whether the channel was closed meanwhile or not.
+    ///
+    /// If the receiver is gone, the value is dropped, as are those that it left unreceived.
+    pub fn send(self, value: T) {
+        let _unwanted = self.put(value);
+    }
+
+    /// Gives the value back if the receiver is gone.
+    fn put(self, value: T) -> Result<(), T> {
+        let mut state = lock(&self.sender.state);
+        mem::forget(self);
+        state.reserved -= 1;
+        if state.is_abandoned {
+            return Err(value);
+        }
+        state.values.push_back(value);
+        let receiver = state.receiver.take();
+        drop(state);
+        wake(receiver);
+        Ok(())
+    }
+}
+
+impl<T> Drop for Permit<'_, T> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.sender.state);
+        state.reserved -= 1;
+        let next = match state.is_closed {
+            // The receiver may have waited for this.
+            true => state.receiver.take(),
+            false => state.serve(),
+        };
+        drop(state);
+        wake(next);
+    }
+}
+
+impl<T> fmt::Debug for Permit<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
+    }
+}
+
+/// Waits until the channel is closed.
+struct Closing<'a, T> {
+    sender: &'a Sender<T>,
+    /// Where it stands among those who wait for that.
+    ticket: Option<u64>,
+}
+
+impl<T> Future for Closing<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Cloned before the lock is taken, and the old one is dropped after: both are foreign code.
+        let waker = cx.waker().clone();
+        let mut state = lock(&self.sender.state);
+        if state.is_closed {
+            return Poll::Ready(());
+        }
+        let ticket = self.ticket.unwrap_or_else(|| state.ticket());
+        let _old = state.closing.insert(ticket, waker);
+        drop(state);
+        self.ticket = Some(ticket);
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Closing<'_, T> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let waker = lock(&self.sender.state).closing.remove(&ticket);
+            drop(waker);
+        }
     }
 }
 
@@ -373,16 +539,19 @@ impl<T> Receiver<T> {
         self.len() == 0
     }
 
-    fn end(&mut self, drop_values: bool) {
+    fn end(&mut self, is_abandoned: bool) {
         let mut state = lock(&self.state);
         state.is_closed = true;
+        state.is_abandoned = is_abandoned;
         // Who has a place learns that it is of no use when it runs.
         state.served.clear();
         let waiting = mem::take(&mut state.waiting);
-        let _values = if drop_values { mem::take(&mut state.values) } else { VecDeque::new() };
+        let closing = mem::take(&mut state.closing);
+        let _values = if is_abandoned { mem::take(&mut state.values) } else { VecDeque::new() };
         drop(state);
         let mut wakes = Wakes::new();
-        waiting.into_values().for_each(|waker| wakes.wake(WakeRef::Foreign(waker)));
+        let all = waiting.into_values().chain(closing.into_values());
+        all.for_each(|waker| wakes.wake(WakeRef::Foreign(waker)));
         wakes.finish();
     }
 }
@@ -426,7 +595,7 @@ impl<T> fmt::Debug for Receiver<T> {
 #[cfg(test)]
 mod tests {
     use super::{lock, unbounded};
-    use crate::sync::memory::KEPT;
+    use crate::memory::KEPT;
 
     #[test]
     fn the_memory_of_a_burst_is_given_back() {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use super::block::{block_on, refuse_on_loop};
 use super::lock;
 use crate::executor::wake::WakeRef;
-use crate::sync::wait_list::Wakes;
+use crate::wait_list::Wakes;
 
 /// A flag that can be set, cleared and waited for, on any thread. Clones are the same flag.
 ///

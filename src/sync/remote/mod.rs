@@ -56,8 +56,8 @@ pub mod oneshot;
 use std::sync::{Mutex, MutexGuard};
 use std::task::Waker;
 
-use super::wait_list;
 use crate::executor::wake::WakeRef;
+use crate::wait_list;
 
 /// Locks. Nothing that runs under our locks can leave them half-changed, so poison means nothing.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

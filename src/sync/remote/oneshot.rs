@@ -16,7 +16,7 @@
 //! ```
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -28,18 +28,36 @@ pub use crate::sync::oneshot::{RecvError, SendError, TryRecvError};
 
 /// Makes a channel for one value.
 pub fn channel<T: Send>() -> (Sender<T>, Receiver<T>) {
-    let state = Arc::new(Mutex::new(State::Open(None)));
+    let state = Arc::new(Mutex::new(State::Open { receiver: None, sender: None }));
     (Sender { state: Arc::clone(&state) }, Receiver { state })
 }
 
 enum State<T> {
-    /// Both ends are there; the receiver may wait.
-    Open(Option<Waker>),
+    /// Both ends are there, and either may wait.
+    Open {
+        receiver: Option<Waker>,
+        sender: Option<Waker>,
+    },
     Sent(T),
     /// Nothing will come: the sender is gone, or the value was received.
     Over,
     /// The receiver is gone, or closed the channel, before anything was sent.
     Closed,
+}
+
+/// What was before, when it is no more. Dropping it is foreign code, too.
+impl<T> State<T> {
+    fn wake_receiver(self) {
+        if let Self::Open { receiver, .. } = self {
+            wake(receiver);
+        }
+    }
+
+    fn wake_sender(self) {
+        if let Self::Open { sender, .. } = self {
+            wake(sender);
+        }
+    }
 }
 
 /// Sends the one value of a [`channel`].
@@ -61,9 +79,7 @@ impl<T> Sender<T> {
         }
         let old = mem::replace(&mut *state, State::Sent(value));
         drop(state);
-        if let State::Open(waker) = old {
-            wake(waker);
-        }
+        old.wake_receiver();
         Ok(())
     }
 
@@ -71,16 +87,48 @@ impl<T> Sender<T> {
     pub fn is_closed(&self) -> bool {
         matches!(*lock(&self.state), State::Closed)
     }
+
+    /// Waits until nobody wants the value any more: the receiver is dropped, or closed the channel.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use monoloop::sync::remote::oneshot;
+    ///
+    /// let (mut sender, receiver) = oneshot::channel::<u8>();
+    /// let thread = thread::spawn(move || drop(receiver));
+    /// monoloop::run(sender.closed());
+    /// assert!(sender.send(1).is_err());
+    /// # thread.join().unwrap();
+    /// ```
+    pub async fn closed(&mut self) {
+        poll_fn(|cx| self.poll_closed(cx)).await;
+    }
+
+    /// Polls for the end of the channel, as [`closed`](Self::closed) does.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Cloned before the lock is taken, and the old one is dropped after: both are foreign code.
+        let waker = cx.waker().clone();
+        let mut state = lock(&self.state);
+        let State::Open { sender, .. } = &mut *state else { return Poll::Ready(()) };
+        let _old = sender.replace(waker);
+        drop(state);
+        Poll::Pending
+    }
 }
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
-        if let State::Open(waker) = &mut *state {
-            let waker = waker.take();
-            *state = State::Over;
+        if let State::Open { .. } = *state {
+            let old = mem::replace(&mut *state, State::Over);
             drop(state);
-            wake(waker);
+            old.wake_receiver();
         }
     }
 }
@@ -116,7 +164,7 @@ impl<T> Receiver<T> {
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let mut state = lock(&self.state);
         match &mut *state {
-            State::Open(_) => Err(TryRecvError::Empty),
+            State::Open { .. } => Err(TryRecvError::Empty),
             State::Over | State::Closed => Err(TryRecvError::Closed),
             State::Sent(_) => match mem::replace(&mut *state, State::Over) {
                 State::Sent(value) => Ok(value),
@@ -148,11 +196,10 @@ impl<T> Receiver<T> {
     /// Closes the channel: nothing can be sent any more. What was sent can be received.
     pub fn close(&mut self) {
         let mut state = lock(&self.state);
-        if let State::Open(waker) = &mut *state {
-            let waker = waker.take();
-            *state = State::Closed;
+        if let State::Open { .. } = *state {
+            let old = mem::replace(&mut *state, State::Closed);
             drop(state);
-            drop(waker);
+            old.wake_sender();
         }
     }
 }
@@ -169,8 +216,8 @@ impl<T> Future for Receiver<T> {
         // Cloned before the lock is taken, and the old one is dropped after: both are foreign code.
         let waker = cx.waker().clone();
         let mut state = lock(&self.state);
-        if let State::Open(place) = &mut *state {
-            let _old = place.replace(waker);
+        if let State::Open { receiver, .. } = &mut *state {
+            let _old = receiver.replace(waker);
             drop(state);
             return Poll::Pending;
         }
@@ -181,8 +228,9 @@ impl<T> Future for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        // Dropped last, without the lock: that is foreign code.
-        let _old = mem::replace(&mut *lock(&self.state), State::Closed);
+        // Without the lock: that is foreign code.
+        let old = mem::replace(&mut *lock(&self.state), State::Closed);
+        old.wake_sender();
     }
 }
 

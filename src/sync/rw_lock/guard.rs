@@ -1,10 +1,10 @@
 //! What holds a lock for reading or writing.
 
 use std::cell::{Ref, RefMut};
-use std::fmt;
-use std::ops::{Deref, DerefMut};
+use std::mem;
 
-use super::{RwLock, WRITER};
+use super::{RwLock, Turns, WRITER};
+use crate::sync::guard::{reads, writes};
 
 /// Takes one from the holders when it is dropped.
 struct Held<'a, T: ?Sized>(&'a RwLock<T>);
@@ -12,7 +12,16 @@ struct Held<'a, T: ?Sized>(&'a RwLock<T>);
 impl<T: ?Sized> Drop for Held<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.0.release();
+        self.0.turns.release();
+    }
+}
+
+impl<'a, T: ?Sized> Held<'a, T> {
+    /// The same, of a part of the value.
+    fn of_part(self) -> HeldBy<'a> {
+        let lock = self.0;
+        mem::forget(self);
+        HeldBy(&lock.turns)
     }
 }
 
@@ -48,36 +57,52 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
     /// ```
     pub fn try_upgrade(this: Self) -> Result<RwLockWriteGuard<'a, T>, Self> {
         let lock = this.held.0;
-        if lock.holders.get() != 1 {
+        if lock.turns.holders.get() != 1 {
             return Err(this);
         }
         let Self { value, held } = this;
         drop(value);
-        lock.holders.set(WRITER);
+        lock.turns.holders.set(WRITER);
         Ok(RwLockWriteGuard { value: lock.value.borrow_mut(), held })
     }
-}
 
-impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
-    type Target = T;
+    /// Narrows the guard to a part of the value. The lock stays held as a whole.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use monoloop::sync::{RwLock, RwLockReadGuard};
+    ///
+    /// let lock = RwLock::new((1, "one"));
+    /// let name = RwLockReadGuard::map(lock.try_read().unwrap(), |pair| pair.1);
+    /// assert_eq!(&*name, "one");
+    /// assert!(lock.try_write().is_err());
+    /// ```
+    pub fn map<U: ?Sized>(this: Self, f: impl FnOnce(&T) -> &U) -> MappedRwLockReadGuard<'a, U> {
+        let Self { value, held } = this;
+        // If `f` panics, `held` unlocks: after the value, which was moved into `map`.
+        let value = Ref::map(value, f);
+        MappedRwLockReadGuard { value, held: held.of_part() }
+    }
 
-    #[inline]
-    fn deref(&self) -> &T {
-        &self.value
+    /// Narrows the guard to a part of the value that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The guard, if `f` gave `None`.
+    pub fn try_map<U: ?Sized>(
+        this: Self,
+        f: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<MappedRwLockReadGuard<'a, U>, Self> {
+        let Self { value, held } = this;
+        match Ref::filter_map(value, f) {
+            Ok(value) => Ok(MappedRwLockReadGuard { value, held: held.of_part() }),
+            Err(value) => Err(Self { value, held }),
+        }
     }
 }
 
-impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLockReadGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: ?Sized + fmt::Display> fmt::Display for RwLockReadGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
+reads!(RwLockReadGuard);
 
 /// Holds an [`RwLock`] for writing. Dropping it unlocks.
 #[must_use = "a lock is held only while its guard lives"]
@@ -110,38 +135,129 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         let Self { value, held } = this;
         drop(value);
         let lock = held.0;
-        lock.holders.set(1);
+        lock.turns.holders.set(1);
         // Made first: serving may panic, by a foreign waker.
         let reader = RwLockReadGuard { value: lock.value.borrow(), held };
-        lock.serve();
+        lock.turns.serve();
         reader
     }
-}
 
-impl<T: ?Sized> Deref for RwLockWriteGuard<'_, T> {
-    type Target = T;
+    /// Narrows the guard to a part of the value. The lock stays held as a whole.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use monoloop::sync::{RwLock, RwLockWriteGuard};
+    ///
+    /// let lock = RwLock::new((1, "one"));
+    /// *RwLockWriteGuard::map(lock.try_write().unwrap(), |pair| &mut pair.0) += 1;
+    /// assert_eq!(lock.into_inner(), (2, "one"));
+    /// ```
+    pub fn map<U: ?Sized>(
+        this: Self,
+        f: impl FnOnce(&mut T) -> &mut U,
+    ) -> MappedRwLockWriteGuard<'a, U> {
+        let Self { value, held } = this;
+        // As in [`RwLockReadGuard::map`].
+        let value = RefMut::map(value, f);
+        MappedRwLockWriteGuard { value, held: held.of_part() }
+    }
 
-    #[inline]
-    fn deref(&self) -> &T {
-        &self.value
+    /// Narrows the guard to a part of the value that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The guard, if `f` gave `None`.
+    pub fn try_map<U: ?Sized>(
+        this: Self,
+        f: impl FnOnce(&mut T) -> Option<&mut U>,
+    ) -> Result<MappedRwLockWriteGuard<'a, U>, Self> {
+        let Self { value, held } = this;
+        match RefMut::filter_map(value, f) {
+            Ok(value) => Ok(MappedRwLockWriteGuard { value, held: held.of_part() }),
+            Err(value) => Err(Self { value, held }),
+        }
     }
 }
 
-impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.value
+writes!(RwLockWriteGuard);
+
+/// As [`Held`], of a lock whose type is forgotten.
+struct HeldBy<'a>(&'a Turns);
+
+impl Drop for HeldBy<'_> {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }
 
-impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLockWriteGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
+/// Holds an [`RwLock`] for reading, and gives a part of its value: made by [`RwLockReadGuard::map`].
+#[must_use = "a lock is held only while its guard lives"]
+pub struct MappedRwLockReadGuard<'a, T: ?Sized> {
+    // The order counts, as above.
+    value: Ref<'a, T>,
+    held: HeldBy<'a>,
+}
+
+impl<'a, T: ?Sized> MappedRwLockReadGuard<'a, T> {
+    /// Narrows the guard further.
+    pub fn map<U: ?Sized>(this: Self, f: impl FnOnce(&T) -> &U) -> MappedRwLockReadGuard<'a, U> {
+        let Self { value, held } = this;
+        MappedRwLockReadGuard { value: Ref::map(value, f), held }
+    }
+
+    /// Narrows the guard to a part that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The guard, if `f` gave `None`.
+    pub fn try_map<U: ?Sized>(
+        this: Self,
+        f: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<MappedRwLockReadGuard<'a, U>, Self> {
+        let Self { value, held } = this;
+        match Ref::filter_map(value, f) {
+            Ok(value) => Ok(MappedRwLockReadGuard { value, held }),
+            Err(value) => Err(Self { value, held }),
+        }
     }
 }
 
-impl<T: ?Sized + fmt::Display> fmt::Display for RwLockWriteGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
+reads!(MappedRwLockReadGuard);
+
+/// Holds an [`RwLock`] for writing, and gives a part of its value: made by [`RwLockWriteGuard::map`].
+#[must_use = "a lock is held only while its guard lives"]
+pub struct MappedRwLockWriteGuard<'a, T: ?Sized> {
+    // The order counts, as above.
+    value: RefMut<'a, T>,
+    held: HeldBy<'a>,
+}
+
+impl<'a, T: ?Sized> MappedRwLockWriteGuard<'a, T> {
+    /// Narrows the guard further.
+    pub fn map<U: ?Sized>(
+        this: Self,
+        f: impl FnOnce(&mut T) -> &mut U,
+    ) -> MappedRwLockWriteGuard<'a, U> {
+        let Self { value, held } = this;
+        MappedRwLockWriteGuard { value: RefMut::map(value, f), held }
+    }
+
+    /// Narrows the guard to a part that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// The guard, if `f` gave `None`.
+    pub fn try_map<U: ?Sized>(
+        this: Self,
+        f: impl FnOnce(&mut T) -> Option<&mut U>,
+    ) -> Result<MappedRwLockWriteGuard<'a, U>, Self> {
+        let Self { value, held } = this;
+        match RefMut::filter_map(value, f) {
+            Ok(value) => Ok(MappedRwLockWriteGuard { value, held }),
+            Err(value) => Err(Self { value, held }),
+        }
     }
 }
+
+writes!(MappedRwLockWriteGuard);

@@ -9,9 +9,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::TryLockError;
-use super::wait_list::{Key, Removed, WaitList};
+use crate::wait_list::{Key, Removed, WaitList};
 
-pub use guard::{RwLockReadGuard, RwLockWriteGuard};
+pub use guard::{MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLockReadGuard, RwLockWriteGuard};
 
 /// A value that many tasks may read, or one may write, across their awaits.
 ///
@@ -37,12 +37,17 @@ pub use guard::{RwLockReadGuard, RwLockWriteGuard};
 /// });
 /// ```
 pub struct RwLock<T: ?Sized> {
+    turns: Turns,
+    /// Borrowed as `turns` says, but for those who did not run yet.
+    value: RefCell<T>,
+}
+
+/// Whose turn it is.
+struct Turns {
     /// Who has the lock, those included who were handed it and did not run yet: the number of readers, or
     /// [`WRITER`].
     holders: Cell<usize>,
     waiters: WaitList<Access>,
-    /// Borrowed as `holders` says, but for those who did not run yet.
-    value: RefCell<T>,
 }
 
 /// In `holders`: one writer.
@@ -57,7 +62,8 @@ enum Access {
 impl<T> RwLock<T> {
     /// Makes an unlocked lock. Allocates nothing before somebody waits.
     pub const fn new(value: T) -> Self {
-        Self { holders: Cell::new(0), waiters: WaitList::new(), value: RefCell::new(value) }
+        let turns = Turns { holders: Cell::new(0), waiters: WaitList::new() };
+        Self { turns, value: RefCell::new(value) }
     }
 
     /// Gives the value back.
@@ -94,7 +100,7 @@ impl<T: ?Sized> RwLock<T> {
     /// [`TryLockError`] otherwise.
     #[inline]
     pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, TryLockError> {
-        self.try_take(Access::Read)?;
+        self.turns.try_take(Access::Read)?;
         Ok(self.reader())
     }
 
@@ -105,7 +111,7 @@ impl<T: ?Sized> RwLock<T> {
     /// [`TryLockError`] otherwise.
     #[inline]
     pub fn try_write(&self) -> Result<RwLockWriteGuard<'_, T>, TryLockError> {
-        self.try_take(Access::Write)?;
+        self.turns.try_take(Access::Write)?;
         Ok(self.writer())
     }
 
@@ -114,6 +120,20 @@ impl<T: ?Sized> RwLock<T> {
         self.value.get_mut()
     }
 
+    /// A guard for one who is among the holders.
+    #[inline]
+    fn reader(&self) -> RwLockReadGuard<'_, T> {
+        RwLockReadGuard::new(self, self.value.borrow())
+    }
+
+    /// As [`reader`](Self::reader).
+    #[inline]
+    fn writer(&self) -> RwLockWriteGuard<'_, T> {
+        RwLockWriteGuard::new(self, self.value.borrow_mut())
+    }
+}
+
+impl Turns {
     #[inline]
     fn try_take(&self, access: Access) -> Result<(), TryLockError> {
         match self.admit(access) {
@@ -131,18 +151,6 @@ impl<T: ?Sized> RwLock<T> {
             (Access::Read, readers) if readers < WRITER - 1 => Some(readers + 1),
             _ => None,
         }
-    }
-
-    /// A guard for one who is among the holders.
-    #[inline]
-    fn reader(&self) -> RwLockReadGuard<'_, T> {
-        RwLockReadGuard::new(self, self.value.borrow())
-    }
-
-    /// As [`reader`](Self::reader).
-    #[inline]
-    fn writer(&self) -> RwLockWriteGuard<'_, T> {
-        RwLockWriteGuard::new(self, self.value.borrow_mut())
     }
 
     /// One holder fewer.
@@ -185,8 +193,8 @@ impl<T> From<T> for RwLock<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // One more reader meanwhile, ahead of who waits: it is through before anybody runs.
-        let guard = self.admit(Access::Read).map(|holders| {
-            self.holders.set(holders);
+        let guard = self.turns.admit(Access::Read).map(|holders| {
+            self.turns.holders.set(holders);
             self.reader()
         });
         let value: &dyn fmt::Debug = match &guard {
@@ -195,7 +203,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
         };
         f.debug_struct("RwLock")
             .field("value", value)
-            .field("waiting", &self.waiters.len())
+            .field("waiting", &self.turns.waiters.len())
             .finish()
     }
 }
@@ -215,8 +223,8 @@ impl<'a, T: ?Sized> Waiter<'a, T> {
     /// Waits to be among the holders.
     #[inline]
     fn poll(&mut self, cx: &Context<'_>, access: Access) -> Poll<()> {
-        let lock = self.lock;
-        lock.waiters.wait(&mut self.key, cx, access, || lock.try_take(access).ok(), |()| ())
+        let turns = &self.lock.turns;
+        turns.waiters.wait(&mut self.key, cx, access, || turns.try_take(access).ok(), |()| ())
     }
 }
 
@@ -232,10 +240,11 @@ impl<T: ?Sized> Drop for Waiter<'_, T> {
 impl<T: ?Sized> Waiter<'_, T> {
     #[cold]
     fn cancel(&mut self) {
-        match self.lock.waiters.remove(&mut self.key) {
-            Removed::Served(()) => self.lock.release(),
+        let turns = &self.lock.turns;
+        match turns.waiters.remove(&mut self.key) {
+            Removed::Served(()) => turns.release(),
             // A writer may have kept readers waiting.
-            Removed::Waiting(_, _waker) => self.lock.serve(),
+            Removed::Waiting(_, _waker) => turns.serve(),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::super::wait_list::{Key, Removed};
 use super::{AcquireError, OwnedPermit, Permit, Semaphore, TryAcquireError};
+use crate::wait_list::{Key, Removed};
 
 /// What both futures are, beside the semaphore.
 struct Request {

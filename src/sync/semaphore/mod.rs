@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::thread;
 
-use super::wait_list::WaitList;
+use crate::wait_list::WaitList;
 
 pub use acquire::{Acquire, AcquireOwned};
 pub use permit::{OwnedPermit, Permit};

@@ -2,28 +2,52 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
 
 use super::RecvError;
 use super::shared::{Ref, Shared};
-use crate::sync::wait_list::Key;
+use crate::wait_list::Ticket;
 
 /// Looks at the value of a [`channel`](super::channel). Clones look at the same, and have seen what this one
-/// has.
+/// has. Also a [`Stream`] of clones of the newest value, one for each time that [`changed`](Self::changed)
+/// would say so, which ends when no sender is left.
+///
+/// A new receiver has seen the value, so its stream begins with the next one; to begin with the present one,
+/// call [`mark_changed`](Self::mark_changed) first.
 ///
 /// The receiver itself is what waits: a future of its that is dropped keeps its place until the next change.
+///
+/// # Examples
+///
+/// ```
+/// # use monoloop::sync::watch;
+/// use futures_lite::StreamExt;
+///
+/// # monoloop::run(async {
+/// let (sender, mut receiver) = watch::channel(1);
+/// receiver.mark_changed();
+/// assert_eq!(receiver.next().await, Some(1));
+/// sender.send_replace(2);
+/// sender.send_replace(3);
+/// drop(sender);
+/// assert_eq!(receiver.collect::<Vec<_>>().await, [3]);
+/// # });
+/// ```
 #[must_use = "a receiver that is dropped sees nothing"]
 pub struct Receiver<T> {
     shared: Rc<Shared<T>>,
     /// The version that was seen.
     seen: u64,
-    key: Option<Key>,
+    ticket: Option<Ticket>,
 }
 
 impl<T> Receiver<T> {
     pub(super) fn new(shared: Rc<Shared<T>>) -> Self {
-        Self { seen: shared.version(), shared, key: None }
+        Self { seen: shared.version(), shared, ticket: None }
     }
 
     /// Borrows the value. It cannot be changed meanwhile, and does not count as seen.
@@ -63,7 +87,7 @@ impl<T> Receiver<T> {
 
     /// Polls for a change, as [`changed`](Self::changed) does.
     pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RecvError>> {
-        self.shared.poll_changed(&mut self.key, &mut self.seen, cx)
+        self.shared.poll_changed(&mut self.ticket, &mut self.seen, cx)
     }
 
     /// Waits until the value is one for which `is_met` holds, and borrows it; it counts as seen. Looks at the
@@ -120,7 +144,7 @@ impl<T> Receiver<T> {
     /// Counts the value as not seen, so that [`changed`](Self::changed) does not wait.
     pub fn mark_changed(&mut self) {
         self.seen = u64::MAX;
-        drop(self.shared.leave(&mut self.key));
+        drop(self.shared.leave(&mut self.ticket));
     }
 
     /// Counts the value as seen.
@@ -130,7 +154,7 @@ impl<T> Receiver<T> {
 
     /// Returns whether no sender is left.
     pub fn is_closed(&self) -> bool {
-        self.shared.senders() == 0
+        self.shared.ends().senders() == 0
     }
 
     /// Returns whether both look at the same value.
@@ -139,17 +163,29 @@ impl<T> Receiver<T> {
     }
 }
 
+/// # Panics
+///
+/// If the clone of a value changes the value.
+impl<T: Clone> Stream for Receiver<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let changed = ready!(self.poll_changed(cx));
+        Poll::Ready(changed.is_ok().then(|| self.borrow().clone()))
+    }
+}
+
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
-        self.shared.add_receiver();
-        Self { shared: Rc::clone(&self.shared), seen: self.seen, key: None }
+        self.shared.ends().add_receiver();
+        Self { shared: Rc::clone(&self.shared), seen: self.seen, ticket: None }
     }
 }
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let _waker = self.shared.leave(&mut self.key);
-        self.shared.remove_receiver();
+        let _waker = self.shared.leave(&mut self.ticket);
+        self.shared.ends().remove_receiver();
     }
 }
 

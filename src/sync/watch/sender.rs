@@ -1,13 +1,11 @@
 //! The end that changes the value.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::mem;
 use std::rc::Rc;
 
 use super::shared::{Ref, Shared};
 use super::{Receiver, SendError};
-use crate::sync::waiting::Waiting;
 
 /// Makes a watched value, which counts as seen by the receiver.
 pub fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
@@ -104,7 +102,7 @@ impl<T> Sender<T> {
 
     /// Makes a receiver, by which the value counts as seen.
     pub fn subscribe(&self) -> Receiver<T> {
-        self.shared.add_receiver();
+        self.shared.ends().add_receiver();
         Receiver::new(Rc::clone(&self.shared))
     }
 
@@ -114,8 +112,7 @@ impl<T> Sender<T> {
     ///
     /// Nothing is lost.
     pub async fn closed(&self) {
-        let mut key = Waiting::new(|key| self.shared.leave_closing(key));
-        poll_fn(|cx| self.shared.poll_closed(key.key(), cx)).await;
+        self.shared.ends().closed().await;
     }
 
     /// Returns whether there is no receiver.
@@ -125,12 +122,12 @@ impl<T> Sender<T> {
 
     /// Returns how many receivers there are.
     pub fn receiver_count(&self) -> usize {
-        self.shared.receivers()
+        self.shared.ends().receivers()
     }
 
     /// Returns how many senders there are.
     pub fn sender_count(&self) -> usize {
-        self.shared.senders()
+        self.shared.ends().senders()
     }
 
     /// Returns whether both change the same value.
@@ -141,7 +138,7 @@ impl<T> Sender<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        self.shared.add_sender();
+        self.shared.ends().add_sender();
         Self { shared: Rc::clone(&self.shared) }
     }
 }

@@ -6,19 +6,18 @@ use std::ops::Deref;
 use std::task::{Context, Poll, ready};
 
 use super::RecvError;
-use crate::sync::wait_list::{Key, Removed, WaitList};
+use crate::executor::wake::WakeRef;
+use crate::sync::ends::Ends;
+use crate::wait_list::{ReleaseList, Ticket};
 
 /// What senders and receivers share.
 pub(super) struct Shared<T> {
     value: RefCell<T>,
     /// How often the value was changed.
     version: Cell<u64>,
-    senders: Cell<usize>,
-    receivers: Cell<usize>,
+    ends: Ends,
     /// Receivers that wait for a change, or the end.
-    waiting: WaitList,
-    /// Senders that wait until there is no receiver.
-    closing: WaitList,
+    waiting: ReleaseList,
 }
 
 impl<T> Shared<T> {
@@ -27,10 +26,8 @@ impl<T> Shared<T> {
         Self {
             value: RefCell::new(value),
             version: Cell::new(0),
-            senders: Cell::new(1),
-            receivers: Cell::new(1),
-            waiting: WaitList::new(),
-            closing: WaitList::new(),
+            ends: Ends::new(),
+            waiting: ReleaseList::new(),
         }
     }
 
@@ -53,7 +50,7 @@ impl<T> Shared<T> {
         drop(value);
         if has_changed {
             self.version.set(self.version() + 1);
-            self.waiting.serve_all(|()| ());
+            self.waiting.release();
         }
         result
     }
@@ -61,17 +58,17 @@ impl<T> Shared<T> {
     /// Waits until the version is not the one that was seen, which it is then.
     pub(super) fn poll_changed(
         &self,
-        key: &mut Option<Key>,
+        ticket: &mut Option<Ticket>,
         seen: &mut u64,
         cx: &Context<'_>,
     ) -> Poll<Result<(), RecvError>> {
         loop {
-            if key.is_some() {
+            if ticket.is_some() {
                 // It is in the list since it found nothing new, and all are served when there is.
-                ready!(self.waiting.poll(key, cx));
+                ready!(self.waiting.poll(ticket, cx));
             }
             let is_new = || self.version() != *seen;
-            let is_over = || self.senders.get() == 0;
+            let is_over = || self.ends.senders() == 0;
             if is_new() {
                 *seen = self.version();
                 return Poll::Ready(Ok(()));
@@ -79,55 +76,23 @@ impl<T> Shared<T> {
             if is_over() {
                 return Poll::Ready(Err(RecvError));
             }
-            let take = || (is_new() || is_over()).then_some(());
-            ready!(self.waiting.join(key, cx, (), take));
+            ready!(self.waiting.join(ticket, cx, || is_new() || is_over()));
         }
     }
 
-    /// A receiver is dropped, or need not wait. Its waker, which is in what this gives, is to be dropped last:
-    /// that is foreign code. Of use to nobody else: all were served at once.
-    pub(super) fn leave(&self, key: &mut Option<Key>) -> Option<Removed<(), ()>> {
-        key.is_some().then(|| self.waiting.remove(key))
+    /// A receiver is dropped, or need not wait. Its waker is to be dropped last: that is foreign code.
+    pub(super) fn leave(&self, ticket: &mut Option<Ticket>) -> Option<WakeRef> {
+        ticket.is_some().then(|| self.waiting.remove(ticket))?
     }
 
-    pub(super) fn senders(&self) -> usize {
-        self.senders.get()
-    }
-
-    pub(super) fn receivers(&self) -> usize {
-        self.receivers.get()
-    }
-
-    pub(super) fn add_sender(&self) {
-        self.senders.set(self.senders.get() + 1);
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     pub(super) fn remove_sender(&self) {
-        self.senders.set(self.senders.get() - 1);
-        if self.senders.get() == 0 {
-            self.waiting.serve_all(|()| ());
+        if self.ends.remove_sender() {
+            self.waiting.release();
         }
-    }
-
-    pub(super) fn add_receiver(&self) {
-        self.receivers.set(self.receivers.get() + 1);
-    }
-
-    pub(super) fn remove_receiver(&self) {
-        self.receivers.set(self.receivers.get() - 1);
-        if self.receivers.get() == 0 {
-            self.closing.serve_all(|()| ());
-        }
-    }
-
-    /// Waits until there is no receiver.
-    pub(super) fn poll_closed(&self, key: &mut Option<Key>, cx: &Context<'_>) -> Poll<()> {
-        self.closing.wait(key, cx, (), || (self.receivers.get() == 0).then_some(()), |()| ())
-    }
-
-    /// A future that waited for that is dropped.
-    pub(super) fn leave_closing(&self, key: &mut Option<Key>) {
-        drop(self.closing.remove(key));
     }
 }
 
@@ -136,8 +101,8 @@ impl<T: fmt::Debug> fmt::Debug for Shared<T> {
         f.debug_struct("Shared")
             .field("value", &self.value)
             .field("version", &self.version.get())
-            .field("senders", &self.senders.get())
-            .field("receivers", &self.receivers.get())
+            .field("senders", &self.ends.senders())
+            .field("receivers", &self.ends.receivers())
             .finish()
     }
 }

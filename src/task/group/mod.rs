@@ -45,6 +45,7 @@ use crate::event_loop;
 use crate::event_loop::context;
 use crate::executor;
 use crate::executor::task::discard;
+use crate::in_order::sort_by_number;
 use member::Member;
 
 type Payload = Box<dyn Any + Send>;
@@ -480,7 +481,7 @@ impl<T, E> Inner<T, E> {
             .iter()
             .filter_map(|(_, entry)| Some((entry.order, entry.abort.clone()?)))
             .collect();
-        members.sort_unstable_by_key(|(order, _)| *order);
+        sort_by_number(&mut members, |(order, _)| *order);
         for (_, abort) in members {
             abort.abort();
         }

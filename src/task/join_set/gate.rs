@@ -3,41 +3,31 @@
 //! Turns are given in the order they were asked for. A turn that was given and not taken, since its task was aborted
 //! before it ran, goes to the next.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::mem;
-use std::task::{Context, Poll, Waker};
+use std::cell::Cell;
+use std::iter;
+use std::task::{Context, Poll, ready};
 
 use crate::task::wake::wake_all;
+use crate::wait_list::{Key, Removed, WaitList};
 
 pub(super) struct Gate {
     limit: usize,
-    /// Turns that are out.
-    running: Cell<usize>,
-    /// Who waits, by the order they came. A waker is taken out when the turn is given.
-    waiting: RefCell<BTreeMap<u64, Waker>>,
-    arrivals: Cell<u64>,
+    /// Turns that are nobody's; none while somebody waits.
+    free: Cell<usize>,
+    waiting: WaitList,
 }
 
 /// A task's place at the gate.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Place {
-    /// It did not come yet.
-    Away,
-    /// It waits; or it was given its turn, if it is not among those who wait.
-    Waiting(u64),
-    /// It has its turn.
-    Inside,
+#[derive(Default)]
+pub(super) struct Place {
+    has_turn: bool,
+    key: Option<Key>,
 }
 
 impl Gate {
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit: limit.max(1),
-            running: Cell::new(0),
-            waiting: RefCell::default(),
-            arrivals: Cell::new(0),
-        }
+        let limit = limit.max(1);
+        Self { limit, free: Cell::new(limit), waiting: WaitList::new() }
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -46,61 +36,24 @@ impl Gate {
 
     /// Ready when it is this task's turn.
     pub(super) fn poll_enter(&self, place: &mut Place, cx: &Context<'_>) -> Poll<()> {
-        match *place {
-            Place::Inside => return Poll::Ready(()),
-            Place::Away if self.running.get() < self.limit => {
-                self.running.set(self.running.get() + 1);
-                *place = Place::Inside;
-                return Poll::Ready(());
-            }
-            Place::Away => {
-                let arrival = self.arrivals.get();
-                self.arrivals.set(arrival + 1);
-                *place = Place::Waiting(arrival);
-                // Foreign code; a turn that it frees finds nobody waiting, and is seen below.
-                let waker = cx.waker().clone();
-                self.waiting.borrow_mut().insert(arrival, waker);
-                self.admit();
-            }
-            Place::Waiting(arrival) => {
-                let new = cx.waker().clone();
-                let old = self.waiting.borrow_mut().get_mut(&arrival).map(|w| mem::replace(w, new));
-                drop(old);
-            }
+        if !place.has_turn {
+            let take = || self.free.get().checked_sub(1).map(|free| self.free.set(free));
+            ready!(self.waiting.wait(&mut place.key, cx, (), take, |()| ()));
+            place.has_turn = true;
         }
-        if matches!(*place, Place::Waiting(arrival) if self.waiting.borrow().contains_key(&arrival))
-        {
-            return Poll::Pending;
-        }
-        *place = Place::Inside;
         Poll::Ready(())
     }
 
     /// A task is through, or goes without having had its turn.
-    pub(super) fn leave(&self, place: Place) {
-        match place {
-            Place::Away => {}
-            Place::Inside => self.give_back(),
-            Place::Waiting(arrival) => {
-                let waker = self.waiting.borrow_mut().remove(&arrival);
-                if waker.is_none() {
-                    self.give_back();
-                }
+    pub(super) fn leave(&self, place: &mut Place) {
+        let was_served = place.key.is_some()
+            && matches!(self.waiting.remove(&mut place.key), Removed::Served(()));
+        if place.has_turn || was_served {
+            // To the one who waited longest.
+            match self.waiting.serve(|()| Some(())) {
+                Some(waker) => wake_all(&mut iter::once(waker)),
+                None => self.free.set(self.free.get() + 1),
             }
-        }
-    }
-
-    fn give_back(&self) {
-        self.running.set(self.running.get() - 1);
-        self.admit();
-    }
-
-    /// Gives turns to those who waited longest.
-    fn admit(&self) {
-        while self.running.get() < self.limit {
-            let Some((_, waker)) = self.waiting.borrow_mut().pop_first() else { return };
-            self.running.set(self.running.get() + 1);
-            wake_all([waker]);
         }
     }
 }

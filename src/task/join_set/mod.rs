@@ -25,6 +25,7 @@ use super::wake::Waiter;
 use super::{AbortHandle, JoinError, JoinHandle, TaskId};
 use crate::event_loop::context;
 use crate::executor;
+use crate::in_order::sort_by_number;
 
 /// A set of tasks, joined in the order in which they end. Dropping it aborts them all.
 ///
@@ -285,7 +286,7 @@ impl<T: 'static> JoinSet<T> {
             .iter()
             .filter_map(|(_, entry)| Some((entry.order, entry.handle.as_ref()?.abort_handle())))
             .collect();
-        aborts.sort_unstable_by_key(|(order, _)| *order);
+        sort_by_number(&mut aborts, |(order, _)| *order);
         for (_, abort) in aborts {
             abort.abort();
         }
@@ -361,7 +362,7 @@ impl<T> Shared<T> {
         let members = std::mem::take(&mut *self.members.borrow_mut());
         self.over.borrow_mut().clear();
         let mut members: Vec<_> = members.into_iter().map(|(_, entry)| entry).collect();
-        members.sort_unstable_by_key(|entry| entry.order);
+        sort_by_number(&mut members, |entry| entry.order);
         members.into_iter().filter_map(|entry| entry.handle).collect()
     }
 }

@@ -35,7 +35,7 @@ struct Membership<T> {
 
 impl<F, T> Tracked<F, T> {
     pub(super) fn new(future: F, set: Rc<Shared<T>>, key: usize) -> Self {
-        let membership = Membership { set, key, place: Place::Away };
+        let membership = Membership { set, key, place: Place::default() };
         Self { future: Some(future), membership }
     }
 }
@@ -56,7 +56,7 @@ impl<F: Future<Output = T>, T> Future for Tracked<F, T> {
 impl<T> Drop for Membership<T> {
     fn drop(&mut self) {
         if let Some(gate) = &self.set.gate {
-            gate.leave(self.place);
+            gate.leave(&mut self.place);
         }
         self.set.is_over(self.key);
     }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use super::{Child, Shared};
 use crate::event_loop;
 use crate::executor::children::Children;
+use crate::in_order::sort_numbers;
 use crate::task::household::{self, Household};
 
 /// The body's index; the children have the others.
@@ -175,7 +176,7 @@ impl<'env> Crew<'env> {
         let mut members: Vec<_> = (0..self.children.len())
             .filter_map(|index| Some((self.children[index].as_ref()?.order, index)))
             .collect();
-        members.sort_unstable();
+        sort_numbers(&mut members);
         for (_, index) in members {
             self.let_go(index).unwrap_or_else(event_loop::report_panic);
         }

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::task::Waker;
 
 use crate::executor::wake::WakeRef;
-use crate::sync::memory::KEPT;
+use crate::memory::KEPT;
 
 /// Owns an entry: it goes when its key is given back. One more than the index, so that an `Option` of it is
 /// small.

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
 use super::{Key, Removed, WaitList, wake};
-use crate::sync::memory::KEPT;
+use crate::memory::KEPT;
 
 /// A list that hands out numbers on request of letters.
 type List = WaitList<char, u32>;
 
 /// A waker that counts how often it was woken.
 #[derive(Default)]
-struct Counter(AtomicUsize);
+pub(super) struct Counter(AtomicUsize);
 
 impl Wake for Counter {
     fn wake(self: Arc<Self>) {
@@ -22,13 +22,13 @@ impl Wake for Counter {
     }
 }
 
-fn counter() -> (Arc<Counter>, Waker) {
+pub(super) fn counter() -> (Arc<Counter>, Waker) {
     let counter = Arc::new(Counter::default());
     (Arc::clone(&counter), counter.into())
 }
 
 impl Counter {
-    fn get(&self) -> usize {
+    pub(super) fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -150,8 +150,12 @@ thread_local! {
     static ON_CLONE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
+pub(super) fn on_clone(f: impl FnOnce() + 'static) {
+    ON_CLONE.set(Some(Box::new(f)));
+}
+
 /// A waker whose clone calls back.
-fn reentrant() -> Waker {
+pub(super) fn reentrant() -> Waker {
     fn clone(_: *const ()) -> RawWaker {
         if let Some(f) = ON_CLONE.take() {
             f();
@@ -171,7 +175,7 @@ fn a_clone_that_frees_something_is_no_lost_wake() {
     let list = List::new();
     let free = Rc::new(RefCell::new(None));
     let source = Rc::clone(&free);
-    ON_CLONE.set(Some(Box::new(move || *source.borrow_mut() = Some(3))));
+    on_clone(move || *source.borrow_mut() = Some(3));
     let mut key = None;
     let waker = reentrant();
     let cx = Context::from_waker(&waker);
@@ -184,7 +188,7 @@ fn a_clone_that_serves_the_waiter_is_seen_at_once() {
     let list = Rc::new(List::new());
     let mut key = join(&list, 'a', Waker::noop());
     let also = Rc::clone(&list);
-    ON_CLONE.set(Some(Box::new(move || also.serve_all(|_| 4))));
+    on_clone(move || also.serve_all(|_| 4));
     assert_eq!(poll(&list, &mut key, &reentrant()), Poll::Ready(4));
     assert!(key.is_none() && list.is_idle());
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::mem;
 use std::task::Context;
 
-use super::wait_list::wake;
+use super::wake;
 use crate::executor::wake::{Slot, WakeRef};
 
 /// Holds the waker of who waits. Needs no list, and hands over nothing: who is woken looks for itself, and
@@ -13,7 +13,7 @@ use crate::executor::wake::{Slot, WakeRef};
 ///
 /// A future that is dropped leaves its waker behind. At worst it wakes a task that waits no longer, once.
 #[derive(Default)]
-pub(super) struct LoneWaiter {
+pub(crate) struct LoneWaiter {
     /// Whether there is a waker: a byte to look at, where the waker is three words to move.
     waits: Cell<bool>,
     waker: Cell<Option<WakeRef>>,
@@ -24,7 +24,7 @@ impl LoneWaiter {
     ///
     /// That may run foreign code: whoever found nothing before looks again afterwards.
     #[inline]
-    pub(super) fn register(&self, cx: &Context<'_>) {
+    pub(crate) fn register(&self, cx: &Context<'_>) {
         match Slot::of(cx.waker()) {
             Some(slot) if !self.waits.get() => {
                 self.waits.set(true);
@@ -48,7 +48,7 @@ impl LoneWaiter {
 
     /// Wakes who waits, if anybody does: foreign code.
     #[inline]
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         if self.waits.get() {
             self.wake_waiting();
         }
@@ -63,7 +63,7 @@ impl LoneWaiter {
 
     /// Takes the waker out. Its drop is foreign code.
     #[inline]
-    pub(super) fn take(&self) -> Option<WakeRef> {
+    pub(crate) fn take(&self) -> Option<WakeRef> {
         if self.waits.replace(false) { self.waker.take() } else { None }
     }
 

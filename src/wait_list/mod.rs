@@ -60,6 +60,8 @@
 //! [`serve_while`]: WaitList::serve_while
 //! [`wait`]: WaitList::wait
 
+mod lone_waiter;
+mod release_list;
 mod slab;
 #[cfg(test)]
 mod tests;
@@ -73,6 +75,8 @@ use crate::executor::task::discard;
 use crate::executor::wake::{Slot, WakeRef};
 use slab::{Slab, State};
 
+pub(crate) use lone_waiter::LoneWaiter;
+pub(crate) use release_list::{ReleaseList, Ticket};
 pub(crate) use slab::Key;
 pub(crate) use wakes::{Foreign, Wakes, wake};
 

@@ -101,6 +101,11 @@ impl Foreign {
         }
     }
 
+    /// Those who are to be woken, in order.
+    pub(crate) fn into_wakers(self) -> impl Iterator<Item = WakeRef> {
+        self.first.into_iter().chain(self.more)
+    }
+
     #[inline]
     pub(crate) fn wake(self, wakes: &mut Wakes) {
         if let Some(first) = self.first {

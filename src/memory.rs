@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 /// What has become empty keeps room for so many, so that what is filled again and again does not allocate each
 /// time; above that, a burst gives its memory back. To grow anew is paid by those who come, a constant for
 /// each.
-pub(super) const KEPT: usize = 1024;
+pub(crate) const KEPT: usize = 1024;
 
 /// Gives back the memory of a burst, if it is over.
-pub(super) fn shrink<T>(values: &mut VecDeque<T>) {
+pub(crate) fn shrink<T>(values: &mut VecDeque<T>) {
     if values.is_empty() && values.capacity() > KEPT {
         values.shrink_to(KEPT);
     }
