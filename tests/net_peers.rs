@@ -47,7 +47,7 @@ fn room_for(wanted: usize) -> usize {
 fn ten_thousand_connections_are_held_and_closed() {
     let _alone = alone();
     let count = room_for(if cfg!(mio_unsupported_force_poll_poll) { 2000 } else { 10_000 });
-    run(async {
+    run_long(async {
         let server = Server::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap().start(echo);
         let port = server.local_addrs()[0].port();
         let mut clients = Vec::with_capacity(count);
@@ -148,7 +148,7 @@ fn a_million_small_writes_arrive_complete_and_in_order() {
     const WRITES: usize = 1_000_000;
 
     let _alone = alone();
-    run(async {
+    run_long(async {
         let (mut stream, peer) = pair_with_std().await;
         let reading = thread::spawn(move || {
             let mut peer = io::BufReader::with_capacity(1 << 16, peer);
