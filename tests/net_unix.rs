@@ -476,3 +476,15 @@ fn datagrams_are_answered_to_the_address_they_came_from() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     });
 }
+
+#[test]
+fn a_listener_that_cannot_be_moved_takes_its_file_along() {
+    let _alone = alone();
+    let place = Place::new();
+    let listener = run(async { UnixListener::bind(&place.0).unwrap() });
+    listener.into_std().unwrap_err();
+    assert!(!place.0.exists());
+    let socket = run(async { UnixDatagram::bind(&place.0).unwrap() });
+    socket.into_std().unwrap_err();
+    assert!(!place.0.exists());
+}

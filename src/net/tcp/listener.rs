@@ -94,7 +94,7 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// If the listener's loop is not the one that runs on this thread.
+    /// If the listener's loop is not the one that runs on this thread; the listener is closed then.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
         Ok(self.acceptor.io.into_inner()?.into())
     }

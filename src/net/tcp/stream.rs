@@ -86,7 +86,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// If the stream's loop is not the one that runs on this thread.
+    /// If the stream's loop is not the one that runs on this thread; the stream is closed then.
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         Ok(self.io.into_inner()?.into())
     }

@@ -120,10 +120,10 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// If the socket's loop is not the one that runs on this thread.
+    /// If the socket's loop is not the one that runs on this thread; the socket is closed then.
     pub fn into_std(mut self) -> io::Result<std::os::unix::net::UnixDatagram> {
-        self.keep_file();
         let socket = self.io.into_inner()?;
+        self.file.0 = None;
         Ok(std::os::fd::OwnedFd::from(socket).into())
     }
 

@@ -95,10 +95,10 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// If the listener's loop is not the one that runs on this thread.
+    /// If the listener's loop is not the one that runs on this thread; the listener is closed then.
     pub fn into_std(mut self) -> io::Result<std::os::unix::net::UnixListener> {
-        self.keep_file();
         let listener = self.acceptor.io.into_inner()?;
+        self.file.0 = None;
         Ok(std::os::fd::OwnedFd::from(listener).into())
     }
 

@@ -145,7 +145,7 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// If the stream's loop is not the one that runs on this thread.
+    /// If the stream's loop is not the one that runs on this thread; the stream is closed then.
     pub fn into_std(self) -> io::Result<std::os::unix::net::UnixStream> {
         Ok(self.io.into_inner()?.into())
     }
