@@ -1,8 +1,9 @@
 //! A chat room: what one says, all others hear.
 //!
 //! It shows state that all connections share without a lock ([`Rc`] and [`RefCell`]), a [`Server`] that bounds its
-//! connections and ends well, an idle limit, and what to do with clients that do not read: each has a queue of its own, of
-//! a fixed length, and whoever lets it overflow is shown out. So no client can hold up the others, or fill the memory.
+//! connections and ends well, an idle limit, a limit for the length of a line, and what to do with clients that do not
+//! read: each has a queue of its own, of a fixed length, and whoever lets it overflow is shown out. So no client can hold up
+//! the others, or fill the memory.
 //!
 //! ```text
 //! cargo run --example chat_server 127.0.0.1:7000
@@ -22,7 +23,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::env;
-use std::io;
+use std::fmt;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -36,6 +38,10 @@ use monoloop::{EventLoop, OnCtrlC, select, time};
 
 /// Lines that may wait for a client before it is shown out.
 const QUEUE: usize = 64;
+/// The longest line, in bytes; whoever sends a longer one is cut off.
+const LINE: usize = 4096;
+/// How long a client may take to read a line of ours.
+const SEND_LIMIT: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(600);
 const NAME_LIMIT: Duration = Duration::from_secs(30);
 const MOST_CLIENTS: usize = 1000;
@@ -55,17 +61,21 @@ async fn run() -> io::Result<()> {
     let server = server.start(async move |stream: TcpStream, peer, token| {
         // That a client goes away in whatever manner is no error of ours.
         if let Err(error) = room.host(stream, &token).await {
-            println!("{peer}: {error}");
+            log(format_args!("{peer}: {error}"));
         }
     });
     let address = server.local_addrs()[0];
-    println!("listening on {address}; press ctrl-c to stop");
+    log(format_args!("listening on {address}; press ctrl-c to stop"));
     match is_smoke_test {
         true => smoke(address).await?,
         false => CancelToken::root().cancelled().await,
     }
     let endings = server.shutdown(GRACE).await;
-    println!("{} clients were here at the end, {} cut off", endings.total(), endings.aborted);
+    log(format_args!(
+        "{} clients were here at the end, {} cut off",
+        endings.total(),
+        endings.aborted
+    ));
     Ok(())
 }
 
@@ -78,30 +88,31 @@ struct Room {
 impl Room {
     /// Has a client in the room until it goes, or the server ends.
     async fn host(&self, stream: TcpStream, token: &CancelToken) -> io::Result<()> {
-        let mut input = BufReader::new(idle_timeout(&stream, IDLE));
-        let mut output = &stream;
-        output.write_all(b"your name?\n").await?;
-        let mut name = String::new();
-        time::timeout(NAME_LIMIT, input.read_line(&mut name)).await??;
+        let mut input = StreamReader::with_limit(LINE, idle_timeout(&stream, IDLE));
+        let send = async |line: &str| {
+            let mut output = &stream;
+            time::timeout(SEND_LIMIT, output.write_all(line.as_bytes())).await?
+        };
+        send("your name?\n").await?;
+        let name = time::timeout(NAME_LIMIT, input.next_line()).await??;
 
-        let Some((guest, mut heard)) = self.enter(name.trim()) else {
-            return output.write_all(b"that name is taken, or none\n").await;
+        let Some((guest, mut heard)) = self.enter(name.unwrap_or_default().trim()) else {
+            return send("that name is taken, or none\n").await;
         };
         let hears = async {
             while let Some(line) = heard.recv().await {
-                output.write_all(line.as_bytes()).await?;
+                send(&line).await?;
             }
-            output.write_all(b"you do not keep up\n").await
+            send("you do not keep up\n").await
         };
         let talks = async {
-            loop {
-                let mut line = String::new();
-                match token.run_until_cancelled(input.read_line(&mut line)).await {
-                    None | Some(Ok(0)) => return Ok(()),
-                    Some(read) => read?,
-                };
-                guest.say(&format!("{}: {}\n", guest.name, line.trim_end()));
+            while let Some(line) = token.run_until_cancelled(input.next_line()).await {
+                match line? {
+                    Some(line) => guest.say(&format!("{}: {}\n", guest.name, line.trim_end())),
+                    None => break,
+                }
             }
+            Ok(())
         };
         select! {
             result = hears => result,
@@ -141,7 +152,7 @@ impl Guest<'_> {
     }
 
     fn announce(&self, what: &str) {
-        println!("{} {what} ({} here)", self.name, self.room.guests.borrow().len());
+        log(format_args!("{} {what} ({} here)", self.name, self.room.guests.borrow().len()));
         self.say(&format!("* {} {what}\n", self.name));
     }
 }
@@ -151,6 +162,11 @@ impl Drop for Guest<'_> {
         self.room.guests.borrow_mut().remove(&self.name);
         self.announce("has gone");
     }
+}
+
+/// Writes a line to stdout. Unlike `println!` it does not panic when nobody reads there any more.
+fn log(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// A dozen clients say something each, and hear each other once all are there.
@@ -183,7 +199,7 @@ async fn smoke(address: SocketAddr) -> io::Result<()> {
         io::Result::Ok(client)
     });
     time::timeout(Duration::from_secs(10), try_gather(talk)).await??;
-    println!("smoke: each of {CLIENTS} heard all others");
+    log(format_args!("smoke: each of {CLIENTS} heard all others"));
     Ok(())
 }
 

@@ -59,16 +59,17 @@ mod server {
 
         let (sender, mut listening) = channel::unbounded();
         let workers = workers(0, move |worker| serve(worker, address, sender.clone()))?;
+        let mut all_listen = true;
         for _ in 0..workers.len() {
-            // `None`: all have failed, and joining them says why.
-            if listening.recv().await.is_none() {
-                break;
-            }
+            all_listen &= listening.recv().await == Some(true);
         }
-        println!("listening on {address} with {} loops; press ctrl-c to stop", workers.len());
-        match is_smoke_test {
-            true => smoke(address).await?,
-            false => CancelToken::root().cancelled().await,
+        // If not all do, joining them says why.
+        if all_listen {
+            println!("listening on {address} with {} loops; press ctrl-c to stop", workers.len());
+            match is_smoke_test {
+                true => smoke(address).await?,
+                false => CancelToken::root().cancelled().await,
+            }
         }
         workers.stop();
         let mut served = Vec::new();
@@ -89,12 +90,15 @@ mod server {
     }
 
     /// One loop. Gives how many connections it served.
-    async fn serve(worker: Worker, address: SocketAddr, listening: Sender<()>) -> io::Result<u64> {
-        let server = Server::builder().reuse_port(true).bind(address).await?;
+    async fn serve(
+        worker: Worker,
+        address: SocketAddr,
+        listening: Sender<bool>,
+    ) -> io::Result<u64> {
+        let bound = Server::builder().reuse_port(true).bind(address).await;
+        let _nobody_counts = listening.send(bound.is_ok()).await;
         let server =
-            server.start(async |stream: TcpStream, _, _| copy(&stream, &stream).await.map(drop));
-        let _nobody_counts = listening.send(()).await;
-        drop(listening);
+            bound?.start(async |stream: TcpStream, _, _| copy(&stream, &stream).await.map(drop));
         worker.token().cancelled().await;
         let earlier = server.endings();
         let late = server.shutdown(GRACE).await;

@@ -65,7 +65,7 @@ async fn smoke(address: SocketAddr) -> io::Result<()> {
         socket.connect(address).await?;
         for round in 0..100u8 {
             let question = [client, round];
-            let mut answer = [0; 16];
+            let mut answer = [u8::MAX; 16];
             while answer[..2] != question {
                 socket.send(&question).await?;
                 let answered = time::timeout(Duration::from_secs(1), socket.recv(&mut answer));

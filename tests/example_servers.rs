@@ -4,7 +4,10 @@
 
 mod example_common;
 
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use example_common::example;
 
@@ -23,6 +26,25 @@ fn chat_server_lets_all_hear_all_others() {
     assert_eq!(text.matches(" has come (").count(), 12, "{text}");
     assert_eq!(text.matches(" has gone (").count(), 12, "{text}");
     assert!(text.ends_with(" cut off\n"), "{text}");
+}
+
+#[test]
+fn chat_server_reads_no_line_without_end() {
+    let mut command = Command::new(example("chat_server"));
+    let mut server = command.arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut line = String::new();
+    let mut log = BufReader::new(server.stdout.take().expect("piped"));
+    log.read_line(&mut line).expect("a text");
+    let address = line.split([' ', ';']).nth(2).expect("listening on ADDRESS;");
+    let mut client = TcpStream::connect(address).expect("it listens");
+    client.set_read_timeout(Some(Duration::from_secs(10))).expect("not zero");
+    client.write_all(b"mallory\n").expect("it reads");
+    // It may close before it has got all.
+    let _reset = client.write_all(&[b'x'; 1 << 20]);
+    let end = client.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
+    server.kill().expect("it is ours");
+    server.wait().expect("it is ours");
+    assert!(matches!(end, Ok(_) | Err(ErrorKind::ConnectionReset)), "{end:?}");
 }
 
 #[test]

@@ -179,6 +179,23 @@ fn a_loop_that_cannot_be_made_is_the_starts_error_and_leaves_nothing() {
     });
 }
 
+/// Setting the new loop up may panic, too: that is the result then.
+#[test]
+fn a_loop_that_cannot_be_made_anew_says_so() {
+    let _alone = alone();
+    quietly(|| {
+        let lives = AtomicUsize::new(0);
+        let builder = Workers::builder().count(1).restarts(5).event_loop(move |_| {
+            assert!(lives.fetch_add(1, Ordering::SeqCst) == 0, "no second loop");
+            EventLoop::builder()
+        });
+        let workers = builder.start(async |_| panic!("on purpose")).unwrap();
+        let error = workers.blocking_join().remove(0).map(|(): ()| ()).unwrap_err();
+        assert_eq!(error.to_string(), "the worker panicked: no second loop");
+        assert!(error.is_panic());
+    });
+}
+
 #[test]
 fn their_handles_reach_their_loops() {
     let _alone = alone();

@@ -11,8 +11,9 @@ mod net_common;
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
+use std::future::poll_fn;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::rc::Rc;
 use std::task::Context;
 use std::thread;
@@ -20,10 +21,58 @@ use std::time::Duration;
 
 use exhaust::{exhaust, is_child};
 use monoloop::io::*;
-use monoloop::net::{TcpListener, TcpStream};
+use monoloop::net::{
+    Connector, Server, TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener,
+    UnixStream, pipe,
+};
 use monoloop::time::{interval, sleep};
 use monoloop::{EventLoop, spawn, yield_now};
 use net_common::*;
+
+/// So that no child inherits it.
+fn is_closed_on_exec(descriptor: &str) -> bool {
+    const CLOEXEC: u32 = 0o2_000_000;
+    let (number, _) = descriptor.split_once(' ').unwrap();
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+    u32::from_str_radix(flags.trim(), 8).unwrap() & CLOEXEC != 0
+}
+
+#[test]
+fn every_descriptor_is_closed_on_exec() {
+    let _alone = alone();
+    let place = std::env::temp_dir().join(format!("monoloop-cloexec-{}", std::process::id()));
+    let before = descriptors();
+    run(async {
+        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(tcp.local_addr().unwrap()).await.unwrap();
+        let accepted = tcp.accept().await.unwrap();
+        let connector = Connector::new().local_addr("127.0.0.1:0".parse().unwrap());
+        let connected = connector.connect(tcp.local_addr().unwrap()).await.unwrap();
+        let polled = poll_fn(|cx| tcp.poll_accept(cx)).await.unwrap();
+        let sockets = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v6().ok());
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+
+        let unix = UnixListener::bind(&place).unwrap();
+        let path = UnixStream::connect(&place).await.unwrap();
+        let from_path = unix.accept().await.unwrap();
+        let pairs = (UnixStream::pair().unwrap(), UnixDatagram::pair().unwrap());
+        let datagrams = UnixDatagram::unbound().unwrap();
+        let bound = place.with_extension("datagrams");
+        let bound = UnixDatagram::bind(bound).unwrap();
+        let pipe = pipe::pipe().unwrap();
+
+        // With those of the loop itself.
+        let opened: Vec<_> = descriptors().into_iter().filter(|d| !before.contains(d)).collect();
+        assert!(opened.len() > 20, "{opened:?}");
+        for descriptor in &opened {
+            assert!(is_closed_on_exec(descriptor), "{descriptor}");
+        }
+        drop((server, tcp, stream, accepted, connected, polled, sockets, udp));
+        drop((unix, path, from_path, pairs, datagrams, bound, pipe));
+    });
+}
 
 #[test]
 fn a_loop_that_ends_closes_the_sockets_of_its_tasks() {
@@ -120,8 +169,8 @@ fn assert_keeps_nothing(mut round: impl FnMut()) {
     assert!(after < before + 4 * COUNT, "{before} bytes became {after}");
 }
 
-fn open() -> (TcpStream, UnixStream) {
-    let (stream, peer) = UnixStream::pair().unwrap();
+fn open() -> (TcpStream, StdUnixStream) {
+    let (stream, peer) = StdUnixStream::pair().unwrap();
     (TcpStream::from_std(OwnedFd::from(stream).into()).unwrap(), peer)
 }
 

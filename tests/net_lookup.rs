@@ -2,6 +2,7 @@
 
 #![cfg(not(miri))] // makes sockets
 
+mod common;
 mod net_common;
 
 use std::future::{pending, ready};
@@ -14,12 +15,17 @@ use std::time::Duration;
 use monoloop::net::{
     Connector, Resolve, Resolving, TcpListener, TcpStream, UdpSocket, lookup_host,
 };
-use monoloop::time::{now, sleep};
+use monoloop::time::{now, sleep, timeout};
 use monoloop::{Builder, EventLoop};
 use net_common::*;
 
 fn virtually() -> Builder {
     EventLoop::builder().virtual_time(true)
+}
+
+/// No resolver is asked over the network for a label this long.
+fn bogus() -> String {
+    format!("{}.invalid:1", "x".repeat(70))
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -149,11 +155,41 @@ fn without_a_loop_it_is_an_error_that_says_so() {
 fn many_lookups_at_a_time_are_all_answered() {
     let _alone = alone();
     run(async {
-        // No resolver is asked over the network for a label this long. That few threads do it: see the unit tests.
-        let name = format!("{}.invalid:1", "x".repeat(70));
+        // That few threads do it: see the unit tests.
+        let name = bogus();
         let lookups = (0..200).map(|_| lookup_host(name.as_str()));
         for result in monoloop::future::gather(lookups).await {
             result.unwrap_err();
         }
     });
+}
+
+/// The threads that look up are the process's, and a fork copies none of them.
+#[cfg(unix)]
+#[test]
+fn a_forked_child_looks_up_on_threads_of_its_own() {
+    let alone = alone();
+    let output = common::isolated("a_forked_child_looks_up_on_threads_of_its_own", || {
+        let is_answered = || {
+            let limit = Duration::from_secs(10);
+            let answer = monoloop::run(async { timeout(limit, lookup_host(bogus())).await });
+            answer.is_ok_and(|answer| answer.is_err())
+        };
+        assert!(is_answered());
+        // Its thread waits for another lookup.
+        // SAFETY: no other thread of this process holds a lock.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: ends the child without the parent's clean-up.
+            unsafe { libc::_exit(if is_answered() { 42 } else { 1 }) };
+        }
+        let mut status = 0;
+        // SAFETY: the pointer is to a live variable.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert_eq!(libc::WEXITSTATUS(status), 42);
+    });
+    if output.is_none() {
+        // The isolated process has a thread that ends it if it hangs.
+        std::mem::forget(alone);
+    }
 }

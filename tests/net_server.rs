@@ -152,6 +152,19 @@ fn no_more_connections_are_served_than_allowed_and_the_rest_wait() {
 }
 
 #[test]
+fn any_number_of_connections_may_be_allowed() {
+    let _alone = alone();
+    run(async {
+        for most in [0, usize::MAX] {
+            let server = server().await.max_connections(most).start(echo);
+            let client = client(&server);
+            serving(&server, 1).await;
+            drop(client);
+        }
+    });
+}
+
+#[test]
 fn an_idle_listener_keeps_no_connection_from_another() {
     let _alone = alone();
     run(async {
@@ -541,6 +554,27 @@ fn a_peer_that_never_reads_is_idle_for_who_writes() {
             }
         };
         assert_eq!((error.kind(), now() - begin), (ErrorKind::TimedOut, SECOND));
+    });
+}
+
+/// A heartbeat that has nothing to say is no sign of life.
+#[test]
+fn what_moves_nothing_does_not_keep_a_connection_from_being_idle() {
+    let _alone = alone();
+    run_virtually(async {
+        let (stream, _peer) = pair().await;
+        let mut stream = idle_timeout(stream, 10 * SECOND);
+        let begin = now();
+        let error = loop {
+            let beat = monoloop::time::timeout(SECOND, stream.read(&mut [0])).await;
+            stream.flush().await.unwrap();
+            assert_eq!(stream.write(&[]).await.unwrap(), 0);
+            match beat {
+                Ok(read) => break read.unwrap_err(),
+                Err(_) => assert!(now() - begin < 20 * SECOND),
+            }
+        };
+        assert_eq!((error.kind(), now() - begin), (ErrorKind::TimedOut, 10 * SECOND));
     });
 }
 

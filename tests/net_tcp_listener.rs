@@ -4,13 +4,17 @@
 
 mod net_common;
 
-use std::cell::RefCell;
-use std::future::poll_fn;
-use std::io::ErrorKind;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
+use std::thread;
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_lite::future::poll_once;
@@ -98,6 +102,22 @@ fn try_accept_never_waits() {
     });
 }
 
+/// What the kernel has no room for knocks again after a second.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crowd_that_comes_at_once_finds_room() {
+    let _alone = alone();
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let count = most.trim().parse().map_or(500, |most: usize| most.min(500));
+    run(async {
+        let listener = listener().await;
+        let addr = listener.local_addr().unwrap();
+        let connect = |_| std::net::TcpStream::connect_timeout(&addr, Duration::from_millis(900));
+        let crowd: io::Result<Vec<_>> = (0..count).map(connect).collect();
+        assert_eq!(crowd.unwrap().len(), count);
+    });
+}
+
 #[test]
 fn connections_are_accepted_in_the_order_they_were_made() {
     let _alone = alone();
@@ -143,6 +163,157 @@ fn every_one_of_many_waiting_acceptors_is_served() {
         let mut served = served.take();
         served.sort_unstable();
         assert_eq!(served, (0..10).collect::<Vec<_>>());
+    });
+}
+
+/// Where the poller has to be told that an operation would have blocked, the next acceptor has to find that out.
+const HAS_EDGES: bool = !cfg!(mio_unsupported_force_poll_poll);
+
+#[test]
+fn one_connection_wakes_one_acceptor() {
+    let _alone = alone();
+    run(async {
+        let listener = Rc::new(listener().await);
+        let addr = listener.local_addr().unwrap();
+        let polls = Rc::new(Cell::new(0));
+        let served = Rc::new(RefCell::new(Vec::new()));
+        let acceptors: Vec<_> = (0..100)
+            .map(|n| {
+                let (listener, served) = (Rc::clone(&listener), Rc::clone(&served));
+                spawn(counted(Rc::clone(&polls), async move {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    served.borrow_mut().push(n);
+                    stream
+                }))
+            })
+            .collect();
+        until(|| polls.get() == 100).await;
+        for n in 0..10 {
+            let _client = TcpStream::connect(addr).await.unwrap();
+            until(|| served.borrow().len() == n + 1).await;
+            monoloop::yield_now().await;
+            assert!(polls.get() == 100 + n + 1 || !HAS_EDGES);
+        }
+        // As many as come at a time, too.
+        let clients: Vec<_> =
+            (0..90).map(|_| std::net::TcpStream::connect(addr).unwrap()).collect();
+        for acceptor in acceptors {
+            acceptor.await.unwrap();
+        }
+        assert!(polls.get() == 200 || !HAS_EDGES);
+        assert_eq!(served.take(), (0..100).collect::<Vec<_>>());
+        drop(clients);
+    });
+}
+
+/// One acceptance after the other, each to be polled by hand.
+type Accepting = Pin<Box<dyn Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send>>;
+
+fn accepting<const N: usize>(
+    listener: &Arc<TcpListener>,
+) -> [(Accepting, Arc<Wakes>, std::task::Waker); N] {
+    std::array::from_fn(|_| {
+        let listener = Arc::clone(listener);
+        let mut accepting: Accepting = Box::pin(async move { listener.accept().await });
+        let (wakes, waker) = Wakes::new();
+        assert!(poll_with(accepting.as_mut(), &waker).is_pending());
+        (accepting, wakes, waker)
+    })
+}
+
+#[test]
+fn an_acceptor_that_was_woken_and_is_dropped_wakes_the_next() {
+    let _alone = alone();
+    run(async {
+        let listener = Arc::new(listener().await);
+        let [first, second, third, mut fourth] = accepting(&listener);
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        until(|| first.1.count() == 1).await;
+        assert_eq!(second.1.count(), 0);
+        // Whoever goes first out of the middle takes nothing along.
+        drop(third);
+        drop(first.0);
+        assert_eq!((second.1.count(), fourth.1.count()), (1, 0));
+        // Elsewhere, too.
+        thread::spawn(move || drop(second.0)).join().unwrap();
+        until(|| fourth.1.count() == 1).await;
+        let Poll::Ready(accepted) = poll_with(fourth.0.as_mut(), &fourth.2) else {
+            panic!("the connection is lost");
+        };
+        assert_eq!(accepted.unwrap().1, client.local_addr().unwrap());
+    });
+}
+
+#[test]
+fn an_acceptor_whose_connection_another_took_keeps_its_place() {
+    let _alone = alone();
+    run(async {
+        let listener = Arc::new(listener().await);
+        let addr = listener.local_addr().unwrap();
+        let [mut first, second] = accepting(&listener);
+        let connect = || std::net::TcpStream::connect(addr).unwrap();
+        for n in 1..4 {
+            let _client = connect();
+            until(|| first.1.count() == n).await;
+            listener.try_accept().unwrap();
+            // Who comes now stands behind.
+            let [late] = accepting(&listener);
+            assert!(poll_with(first.0.as_mut(), &first.2).is_pending());
+            assert_eq!((second.1.count(), late.1.count()), (0, 0));
+        }
+        let client = connect();
+        until(|| first.1.count() == 4).await;
+        let Poll::Ready(accepted) = poll_with(first.0.as_mut(), &first.2) else {
+            panic!("it had the turn");
+        };
+        assert_eq!(accepted.unwrap().1, client.local_addr().unwrap());
+        drop(first);
+        assert!(second.1.count() == 0 || !HAS_EDGES);
+    });
+}
+
+/// Whoever is dropped, woken or not: while somebody waits, no connection is left lying.
+#[test]
+fn acceptors_that_come_and_go_at_random_accept_every_connection() {
+    let _alone = alone();
+    let mut state = 1_u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (state >> 33) % below
+    };
+    run(async {
+        let listener = Rc::new(listener().await);
+        let addr = listener.local_addr().unwrap();
+        let accepted = Rc::new(Cell::new(0));
+        let accept = || {
+            let (listener, accepted) = (Rc::clone(&listener), Rc::clone(&accepted));
+            spawn(async move {
+                listener.accept().await.unwrap();
+                accepted.set(accepted.get() + 1);
+            })
+        };
+        let mut acceptors = VecDeque::new();
+        let mut made = 0;
+        for _ in 0..5000 {
+            match random(8) {
+                0..=1 if made - accepted.get() < 100 => {
+                    drop(std::net::TcpStream::connect(addr).unwrap());
+                    made += 1;
+                }
+                0..=3 => acceptors.push_back(accept()),
+                4..=5 if !acceptors.is_empty() => {
+                    let one = random(acceptors.len() as u64) as usize;
+                    acceptors.swap_remove_back(one).unwrap().abort();
+                }
+                _ => monoloop::yield_now().await,
+            }
+            if random(50) == 0 {
+                // All that are there have time to do what they can.
+                acceptors.push_back(accept());
+                until(|| accepted.get() == made || acceptors.iter().all(|a| a.is_finished())).await;
+            }
+        }
+        assert!(made > 500);
     });
 }
 

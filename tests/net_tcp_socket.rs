@@ -29,6 +29,9 @@ fn options_are_kept() {
     assert!((20_000..=40_000).contains(&socket.send_buffer_size().unwrap()));
     socket.set_linger(Some(Duration::from_secs(3))).unwrap();
     assert_eq!(socket.linger().unwrap(), Some(Duration::from_secs(3)));
+    socket.set_linger(Some(Duration::from_millis(3100))).unwrap();
+    assert_eq!(socket.linger().unwrap(), Some(Duration::from_secs(4)));
+    socket.set_keepalive(Some(Duration::from_millis(1))).unwrap();
     socket.set_keepalive(Some(Duration::from_secs(30))).unwrap();
     assert!(socket.keepalive().unwrap());
     socket.set_keepalive(None).unwrap();

@@ -503,6 +503,11 @@ fn options_are_kept() {
         assert_eq!(stream.linger().unwrap(), None);
         stream.set_linger(Some(Duration::from_secs(3))).unwrap();
         assert_eq!(stream.linger().unwrap(), Some(Duration::from_secs(3)));
+        // Less than a second is no reset.
+        stream.set_linger(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(stream.linger().unwrap(), Some(Duration::from_secs(1)));
+        stream.set_linger(Some(Duration::MAX)).unwrap();
+        assert!(stream.linger().unwrap() > Some(Duration::from_secs(3600)));
         stream.set_linger(None).unwrap();
         assert_eq!(stream.linger().unwrap(), None);
         assert!(stream.take_error().unwrap().is_none());

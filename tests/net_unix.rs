@@ -160,6 +160,13 @@ fn peer_cred_tells_who_is_there() {
         assert_eq!(cred.pid, Some(process::id() as i32));
         assert_eq!(cred.uid, rustix::process::getuid().as_raw());
         assert_eq!(cred.gid, rustix::process::getgid().as_raw());
+
+        // A process in another namespace of process numbers is zero, as is that of who is not connected.
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None);
+        let socket = std::os::fd::OwnedFd::from(socket.unwrap());
+        let unseen = UnixStream::from_std(socket.into()).unwrap().peer_cred().unwrap_err();
+        assert_eq!(unseen.kind(), ErrorKind::NotFound);
+        assert_eq!(unseen.to_string(), "no process is to be seen");
     });
 }
 
@@ -378,4 +385,106 @@ fn a_sender_gets_through_when_another_had_filled_the_queue() {
         assert_eq!(receiver.recv(&mut buffer).await.unwrap(), 8);
         sender.await.unwrap();
     });
+}
+
+/// That one receiver's queue was full says nothing of the other receivers', nor of the same one's later.
+#[test]
+fn a_full_queue_does_not_keep_a_socket_from_sending() {
+    let _alone = alone();
+    let (full, free) = (Place::new(), Place::new());
+    run(async {
+        let receiver = UnixDatagram::bind(&full.0).unwrap();
+        let other = UnixDatagram::bind(&free.0).unwrap();
+        let (greedy, sender) = (UnixDatagram::unbound().unwrap(), UnixDatagram::unbound().unwrap());
+        let mut filled = 0;
+        while greedy.try_send_to(b"x", &full.0).is_ok() {
+            filled += 1;
+        }
+        let refused = sender.try_send_to(b"y", &full.0).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::WouldBlock);
+        assert_eq!(sender.try_send_to(b"one", &free.0).unwrap(), 3);
+
+        // One that waits for the full one keeps no other waiting.
+        let mut waiting = Box::pin(sender.send_to(b"late", &full.0));
+        assert!(poll_once(&mut waiting).await.is_none());
+        sender.writable().await.unwrap();
+        assert_eq!(poll_once(sender.send_to(b"two", &free.0)).await.unwrap().unwrap(), 3);
+        sender.connect(&free.0).unwrap();
+        assert_eq!(poll_once(sender.send(b"three")).await.unwrap().unwrap(), 5);
+        drop(waiting);
+
+        let mut buffer = [0; 16];
+        for length in [3, 3, 5] {
+            assert_eq!(other.try_recv(&mut buffer).unwrap(), length);
+        }
+        for _ in 0..filled {
+            receiver.recv(&mut buffer).await.unwrap();
+        }
+        assert_eq!(sender.try_send_to(b"z", &full.0).unwrap(), 1);
+    });
+}
+
+/// Between the two, the file would look stale to others, who might have replaced it when we remove it.
+#[test]
+fn the_file_is_gone_when_the_socket_is_closed() {
+    let _alone = alone();
+    let place = Place::new();
+    for _ in 0..300 {
+        run(async {
+            let listener = UnixListener::bind(&place.0).unwrap();
+            let mut client = StdStream::connect(&place.0).unwrap();
+            let path = place.0.clone();
+            let watching = std::thread::spawn(move || {
+                // It was never accepted, and so ends with the listener.
+                let _reset = client.read(&mut [0]);
+                path.exists()
+            });
+            drop(listener);
+            assert!(!watching.join().unwrap());
+        });
+    }
+}
+
+/// Who has a name can be answered.
+#[test]
+fn datagrams_are_answered_to_the_address_they_came_from() {
+    let _alone = alone();
+    let place = Place::new();
+    run(async {
+        let server = UnixDatagram::bind(&place.0).unwrap();
+        let file = Place::new();
+        let mut names = vec![file.0.clone()];
+        if cfg!(target_os = "linux") {
+            names.push(format!("\0monoloop-test-{}-answered", process::id()).into());
+        }
+        let mut buffer = [0; 16];
+        for name in names {
+            let client = UnixDatagram::bind(&name).unwrap();
+            client.send_to(b"ping", &place.0).await.unwrap();
+            let (length, from) = server.recv_from(&mut buffer).await.unwrap();
+            assert_eq!(server.send_to_addr(&buffer[..length], &from).await.unwrap(), 4);
+            assert_eq!(client.recv(&mut buffer).await.unwrap(), 4);
+            let other = UnixDatagram::unbound().unwrap();
+            other.connect_addr(&from).unwrap();
+            other.send(b"pong!").await.unwrap();
+            assert_eq!(client.recv(&mut buffer).await.unwrap(), 5);
+        }
+        let nameless = UnixDatagram::unbound().unwrap();
+        nameless.send_to(b"ping", &place.0).await.unwrap();
+        let (_, from) = server.recv_from(&mut buffer).await.unwrap();
+        let error = server.send_to_addr(b"who?", &from).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn a_listener_that_cannot_be_moved_takes_its_file_along() {
+    let _alone = alone();
+    let place = Place::new();
+    let listener = run(async { UnixListener::bind(&place.0).unwrap() });
+    listener.into_std().unwrap_err();
+    assert!(!place.0.exists());
+    let socket = run(async { UnixDatagram::bind(&place.0).unwrap() });
+    socket.into_std().unwrap_err();
+    assert!(!place.0.exists());
 }

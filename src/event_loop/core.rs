@@ -24,7 +24,7 @@ use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Origin, Reporter};
 #[cfg(feature = "net")]
 use crate::net::Lookups;
-use crate::reactor::{Reactor, SourceKey, Wait};
+use crate::reactor::{Direction, Reactor, SourceKey, Wait, WaiterId};
 use crate::task;
 use crate::timer::{Key as TimerKey, Wheel};
 
@@ -376,6 +376,13 @@ impl Core {
         self.io_is_quiet.set(false);
     }
 
+    /// A waiter has had its turn to read, or waits no more: wakes the next, if there is something left.
+    pub(crate) fn leave_turn(&self, source: SourceKey, waiter: WaiterId) {
+        if let Some(next) = self.reactor.leave_turn(source, Direction::Read, waiter) {
+            self.executor.shared().wake(next);
+        }
+    }
+
     /// Waits, unless something came from another thread meanwhile.
     fn park(&self, wait: Wait) -> io::Result<()> {
         let may_wait = matches!(wait, Wait::NotAtAll) || self.executor.park();
@@ -508,6 +515,9 @@ impl Core {
                 TimerKey::from_bits(key).into_iter().for_each(|key| self.remove_timer(key));
             }
             Release::Source(key) => self.reactor.forget(SourceKey::from_bits(key)),
+            Release::Turn { source, waiter } => {
+                self.leave_turn(SourceKey::from_bits(source), WaiterId(waiter));
+            }
             Release::Family(kin) => kin.dissolve(u32::MAX),
         }
     }

@@ -226,15 +226,15 @@ impl<S: Source> Registered<S> {
         self.attempt(direction, &mut operation).unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
     }
 
-    /// Runs `operation` once, whatever is thought of the direction: for where the kernel does not tell of all that
-    /// makes it ready.
+    /// Runs `operation` once, whatever is thought of the direction, and leaves that as it is: for where an operation
+    /// may block for other reasons.
     #[cfg(unix)]
-    pub(crate) fn retry_io<R>(
+    pub(crate) fn io_regardless<R>(
         &self,
-        direction: Direction,
         mut operation: impl FnMut(&S) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.attempt(direction, &mut operation).unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
+        self.with_core(|_| Ok(()))?;
+        self.uninterrupted(&mut operation)
     }
 
     /// `None`: it would block, and the direction is marked so.
@@ -266,7 +266,13 @@ impl<S: Source> Registered<S> {
 
     /// Waits for readiness, as one of any number of waiters.
     pub(crate) fn ready(&self, direction: Direction) -> Readiness<'_, S> {
-        Readiness { registered: self, direction, waiter: None }
+        Readiness { registered: self, direction, waiter: None, is_of_next_event: false }
+    }
+
+    /// Waits for the next event of a direction, ready or not, as one of any number of waiters.
+    #[cfg(unix)]
+    pub(crate) fn next_event(&self, direction: Direction) -> Readiness<'_, S> {
+        Readiness { registered: self, direction, waiter: None, is_of_next_event: true }
     }
 
     /// Runs `operation` when the direction is ready, until it would not block; any number of tasks may.
@@ -278,6 +284,29 @@ impl<S: Source> Registered<S> {
         loop {
             self.ready(direction).await?;
             if let Some(result) = self.attempt(direction, &mut operation) {
+                return result;
+            }
+        }
+    }
+}
+
+impl<S: Source> Registered<S> {
+    /// Runs `operation` when there is something to read, until it would not block. Of any number of tasks that do, one is
+    /// woken at a time, in the order they came.
+    ///
+    /// `has_more`: whether the next would find something, too. It is asked if somebody waits for that.
+    pub(crate) async fn read_in_turn<R>(
+        &self,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+        has_more: impl Fn(&S) -> bool,
+    ) -> io::Result<R> {
+        let mut turn = Turn { registered: self, waiter: None };
+        loop {
+            (&mut turn).await?;
+            if let Some(result) = self.attempt(Direction::Read, &mut operation) {
+                if turn.is_awaited()? && !has_more(self.get()) {
+                    self.with_core(|core| core.reactor.clear_ready(self.key, Direction::Read))?;
+                }
                 return result;
             }
         }
@@ -318,6 +347,8 @@ pub(crate) struct Readiness<'a, S: Source> {
     registered: &'a Registered<S>,
     direction: Direction,
     waiter: Option<WaiterId>,
+    /// What was ready before does not count.
+    is_of_next_event: bool,
 }
 
 impl<S: Source> Future for Readiness<'_, S> {
@@ -332,6 +363,10 @@ impl<S: Source> Future for Readiness<'_, S> {
                 .is_waiting(key, direction, waiter, waker)
                 .map(|waits| if waits { Waited::Still(waiter) } else { Waited::Through }),
             None if !core.executor.may_proceed() => Ok(Waited::MustGiveWay),
+            None if self.is_of_next_event => {
+                core.io_is_awaited();
+                core.reactor.wait_event(key, direction, waker).map(Waited::Still)
+            }
             None => core.reactor.wait_ready(key, direction, waker).map(|waiter| {
                 core.io_is_awaited();
                 waiter.map_or(Waited::Through, Waited::Still)
@@ -371,6 +406,73 @@ impl<S: Source> Drop for Readiness<'_, S> {
                 core.reactor.cancel_wait(key, direction, waiter);
                 Ok(())
             });
+        }
+    }
+}
+
+/// Ready when there is something to read and it is this waiter's turn, as often as it is polled. Dropping it gives up
+/// the turn, or the place in line.
+struct Turn<'a, S: Source> {
+    registered: &'a Registered<S>,
+    /// Its place in line, if it had to join that.
+    waiter: Option<WaiterId>,
+}
+
+impl<S: Source> Turn<'_, S> {
+    /// Whether somebody waits for this turn to end.
+    fn is_awaited(&self) -> io::Result<bool> {
+        // Without a place in line there was no line.
+        if self.waiter.is_none() {
+            return Ok(false);
+        }
+        let key = self.registered.key;
+        self.registered.with_core(|core| core.reactor.has_second(key, Direction::Read))
+    }
+}
+
+impl<S: Source> Future for Turn<'_, S> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (registered, waiter, waker) = (self.registered, self.waiter, cx.waker());
+        let polled = registered.with_core(|core| {
+            if waiter.is_none() && !core.executor.may_proceed() {
+                return Ok(Waited::MustGiveWay);
+            }
+            if core.reactor.has_turn(registered.key, Direction::Read, waiter)? {
+                return Ok(Waited::Through);
+            }
+            core.io_is_awaited();
+            let waits = core.reactor.wait_turn(registered.key, Direction::Read, waiter, waker);
+            waits.map(Waited::Still)
+        });
+        match polled {
+            Ok(Waited::Through) => Poll::Ready(Ok(())),
+            Ok(Waited::Still(waiter)) => {
+                self.waiter = Some(waiter);
+                Poll::Pending
+            }
+            Ok(Waited::MustGiveWay) => {
+                waker.wake_by_ref();
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+impl<S: Source> Drop for Turn<'_, S> {
+    fn drop(&mut self) {
+        let Some(waiter) = self.waiter else { return };
+        let (home, owner, key) = (self.registered.home, self.registered.owner, self.registered.key);
+        let left = self.registered.with_core(|core| {
+            core.leave_turn(key, waiter);
+            Ok(())
+        });
+        if left.is_err() {
+            // Others may stand behind it.
+            let released = Release::Turn { source: key.to_bits(), waiter: waiter.0 };
+            home.release(owner, released);
         }
     }
 }

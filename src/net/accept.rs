@@ -9,12 +9,19 @@ use mio::event::Source;
 use super::pause::Pause;
 use crate::io::{Direction, Registered};
 
+/// How many connections the kernel keeps by default until they are accepted. Those that come while it has so many try
+/// again after a second.
+pub(super) const BACKLOG: u32 = 1024;
+
 /// A listening socket of mio's.
 pub(super) trait Listen: Source {
     /// A connection and its peer's address.
     type Accepted;
 
     fn accept(&self) -> io::Result<Self::Accepted>;
+
+    /// Whether there may be a connection to accept.
+    fn has_more(&self) -> bool;
 }
 
 impl Listen for mio::net::TcpListener {
@@ -22,6 +29,10 @@ impl Listen for mio::net::TcpListener {
 
     fn accept(&self) -> io::Result<Self::Accepted> {
         self.accept()
+    }
+
+    fn has_more(&self) -> bool {
+        may_be_readable(self)
     }
 }
 
@@ -32,6 +43,26 @@ impl Listen for mio::net::UnixListener {
     fn accept(&self) -> io::Result<Self::Accepted> {
         self.accept()
     }
+
+    fn has_more(&self) -> bool {
+        may_be_readable(self)
+    }
+}
+
+/// Asks the system, where the poller need not be told of it.
+#[cfg(unix)]
+fn may_be_readable(socket: &impl std::os::fd::AsFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use crate::reactor::HAS_EDGES;
+
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    !HAS_EDGES || poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&now)) != Ok(0)
+}
+
+#[cfg(not(unix))]
+fn may_be_readable<T>(_: &T) -> bool {
+    true
 }
 
 /// Accepts connections.
@@ -47,20 +78,21 @@ impl<L: Listen> Acceptor<L> {
 
     /// Waits until there may be a connection, and a pause is over.
     pub(super) async fn wait(&self) -> io::Result<()> {
-        while let Some(pause) = self.io.with_core(|core| Ok(self.pause.sleep(core)))? {
-            pause.await;
-        }
+        self.rest().await?;
         self.io.ready(Direction::Read).await
     }
 
-    pub(super) async fn accept(&self) -> io::Result<L::Accepted> {
-        loop {
-            self.wait().await?;
-            match self.try_accept() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
-            }
+    /// Waits until a pause is over.
+    async fn rest(&self) -> io::Result<()> {
+        while let Some(pause) = self.io.with_core(|core| Ok(self.pause.sleep(core)))? {
+            pause.await;
         }
+        Ok(())
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<L::Accepted> {
+        self.rest().await?;
+        self.note(self.io.read_in_turn(L::accept, L::has_more).await)
     }
 
     pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<L::Accepted>> {

@@ -19,7 +19,8 @@ use crate::time::Sleep;
 /// reading of them.
 ///
 /// The time counts from the last byte, or from the beginning of the last wait: a program that does something else for
-/// long is not the peer's fault.
+/// long is not the peer's fault. A wait that is dropped, by a `timeout` say, lasts until the next one of its direction is
+/// over: so a loop that reads with a shorter limit, again and again, finds an idle peer nevertheless.
 ///
 /// # Examples
 ///
@@ -123,6 +124,19 @@ enum Wait {
 }
 
 impl Watch {
+    /// Notes whether something moved, and goes on as [`Watch::watch`].
+    fn watch_bytes(
+        &mut self,
+        wait: fn(&mut Self) -> &mut Wait,
+        cx: &Context<'_>,
+        polled: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            self.since = context::try_with(|core| core.executor.now()).unwrap_or(self.since);
+        }
+        self.watch(wait, cx, polled)
+    }
+
     /// Passes on what one direction's poll gave, or an error if nothing has moved for too long.
     fn watch<T>(
         &mut self,
@@ -133,7 +147,6 @@ impl Watch {
         match polled {
             Poll::Ready(result) => {
                 *wait(self) = Wait::Not;
-                self.since = context::try_with(|core| core.executor.now()).unwrap_or(self.since);
                 Poll::Ready(result)
             }
             Poll::Pending => {
@@ -190,7 +203,7 @@ impl<S: AsyncRead> AsyncRead for IdleTimeout<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         let polled = this.stream.poll_read(cx, buffer);
-        this.watch.watch(|watch| &mut watch.read, cx, polled)
+        this.watch.watch_bytes(|watch| &mut watch.read, cx, polled)
     }
 
     fn poll_read_vectored(
@@ -200,7 +213,7 @@ impl<S: AsyncRead> AsyncRead for IdleTimeout<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         let polled = this.stream.poll_read_vectored(cx, buffers);
-        this.watch.watch(|watch| &mut watch.read, cx, polled)
+        this.watch.watch_bytes(|watch| &mut watch.read, cx, polled)
     }
 }
 
@@ -212,7 +225,7 @@ impl<S: AsyncWrite> AsyncWrite for IdleTimeout<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         let polled = this.stream.poll_write(cx, data);
-        this.watch.watch(|watch| &mut watch.write, cx, polled)
+        this.watch.watch_bytes(|watch| &mut watch.write, cx, polled)
     }
 
     fn poll_write_vectored(
@@ -222,7 +235,7 @@ impl<S: AsyncWrite> AsyncWrite for IdleTimeout<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         let polled = this.stream.poll_write_vectored(cx, data);
-        this.watch.watch(|watch| &mut watch.write, cx, polled)
+        this.watch.watch_bytes(|watch| &mut watch.write, cx, polled)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

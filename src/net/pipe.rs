@@ -89,7 +89,7 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// If the pipe's loop is not the one that runs on this thread.
+    /// If the pipe's loop is not the one that runs on this thread; the end is closed then.
     pub fn into_owned_fd(self) -> io::Result<OwnedFd> {
         Ok(self.io.into_inner()?.into())
     }
@@ -131,7 +131,7 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// If the pipe's loop is not the one that runs on this thread.
+    /// If the pipe's loop is not the one that runs on this thread; the end is closed then.
     pub fn into_owned_fd(self) -> io::Result<OwnedFd> {
         Ok(self.io.into_inner()?.into())
     }

@@ -69,7 +69,7 @@ impl UdpSocket {
     }
 
     /// Takes a socket of std's into the loop that runs on this thread, and makes it non-blocking. Its options are left
-    /// as they are.
+    /// as they are: so one that has to be set before binding, such as `SO_REUSEPORT`, is set by the crate `socket2`.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// If the socket's loop is not the one that runs on this thread.
+    /// If the socket's loop is not the one that runs on this thread; the socket is closed then.
     pub fn into_std(self) -> io::Result<std::net::UdpSocket> {
         let socket = self.io.into_inner()?;
         #[cfg(unix)]

@@ -30,6 +30,7 @@
 )]
 mod precise;
 mod source;
+mod turns;
 mod waiters;
 
 use std::any::Any;
@@ -52,6 +53,21 @@ pub(crate) use waiters::WaiterId;
 
 /// Events taken from the kernel at once. What does not fit stays there for the next wait.
 const EVENTS: usize = 1024;
+
+/// Whether the poller tells of what becomes ready without being told, each time, that an operation would have blocked.
+pub(crate) const HAS_EDGES: bool = cfg!(all(
+    not(mio_unsupported_force_poll_poll),
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "macos",
+        target_os = "ios",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly",
+    )
+));
 
 /// The longest wait in one go: the poller's timeout is a 32-bit number of milliseconds.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -249,11 +265,21 @@ impl Reactor {
         direction: Direction,
         waker: &Waker,
     ) -> io::Result<Option<WaiterId>> {
-        if self.is_ready(key, direction)? {
-            return Ok(None);
+        match self.is_ready(key, direction)? {
+            true => Ok(None),
+            false => self.wait_event(key, direction, waker).map(Some),
         }
+    }
+
+    /// Waits for the next event as one of many, ready or not.
+    pub(crate) fn wait_event(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waker: &Waker,
+    ) -> io::Result<WaiterId> {
         let waker = WakeRef::new(waker);
-        self.with_source(key, |source| Some(source.add_waiter(direction, waker)))
+        self.with_source(key, |source| source.add_waiter(direction, waker))
     }
 
     /// Whether that waiter still waits; from now on for `waker`.
@@ -273,6 +299,48 @@ impl Reactor {
     pub(crate) fn cancel_wait(&self, key: SourceKey, direction: Direction, waiter: WaiterId) {
         let gone = self.with_source(key, |source| source.remove_waiter(direction, waiter));
         drop(gone);
+    }
+
+    /// Whether a direction is thought to be ready and nobody is before the waiter, if its waiters take turns; `None`
+    /// has yet to join the line.
+    #[inline]
+    pub(crate) fn has_turn(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: Option<WaiterId>,
+    ) -> io::Result<bool> {
+        self.with_source(key, |source| source.has_turn(direction, waiter))
+    }
+
+    /// Waits for a turn: in line, or at its end if that has yet to be joined.
+    pub(crate) fn wait_turn(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: Option<WaiterId>,
+        waker: &Waker,
+    ) -> io::Result<WaiterId> {
+        let waker = WakeRef::new(waker);
+        let waits = self.with_source(key, |source| source.wait_turn(direction, waiter, waker));
+        // What was there before is dropped here.
+        waits.map(|(waiter, _old)| waiter)
+    }
+
+    /// The waiter is through, or waits no more. Gives who is to be woken instead.
+    pub(crate) fn leave_turn(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: WaiterId,
+    ) -> Option<WakeRef> {
+        let left = self.with_source(key, |source| source.leave_turn(direction, waiter));
+        left.ok().and_then(|(_gone, next)| next)
+    }
+
+    /// Whether somebody stands behind the one who has the turn.
+    pub(crate) fn has_second(&self, key: SourceKey, direction: Direction) -> io::Result<bool> {
+        self.with_source(key, |source| source.has_second(direction))
     }
 
     /// The kernel said that an operation would block.
@@ -307,19 +375,7 @@ impl Reactor {
     /// kqueue, unless the direction is closed, and then only the next operation tells.
     #[inline]
     pub(crate) fn was_short(&self, key: SourceKey, direction: Direction) {
-        if cfg!(all(
-            not(mio_unsupported_force_poll_poll),
-            any(
-                target_os = "linux",
-                target_os = "android",
-                target_os = "macos",
-                target_os = "ios",
-                target_os = "freebsd",
-                target_os = "netbsd",
-                target_os = "openbsd",
-                target_os = "dragonfly",
-            )
-        )) {
+        if HAS_EDGES {
             // A stale key has nothing to clear.
             let _gone = self.with_source(key, |source| source.clear_unless_closed(direction));
         }
@@ -388,9 +444,10 @@ impl Reactor {
     ) {
         // All are taken out before the first is woken: who begins to wait then waits for the next event.
         let waiters = self.with_source(key, |source| readied.take_waiters(source));
-        for (poller, waiters) in pollers.into_iter().zip(waiters.unwrap_or_default()) {
+        for (poller, (waiters, first)) in pollers.into_iter().zip(waiters.unwrap_or_default()) {
             poller.into_iter().for_each(&mut *wake);
             waiters.for_each(wake);
+            first.into_iter().for_each(&mut *wake);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use mio::event::Event;
 
+use super::turns::Turns;
 use super::waiters::{WaiterId, Waiters};
 use crate::executor::wake::WakeRef;
 
@@ -37,8 +38,18 @@ const _: () = assert!(size_of::<Source>() <= 64);
 /// The waiters of one direction.
 #[derive(Debug, Default)]
 struct Line {
+    /// All of them are woken.
     waiters: Waiters,
+    /// One of them is woken.
+    turns: Turns,
     last: u32,
+}
+
+impl Line {
+    fn next_id(&mut self) -> WaiterId {
+        self.last = self.last.wrapping_add(1);
+        WaiterId(self.last)
+    }
 }
 
 impl Source {
@@ -89,8 +100,7 @@ impl Source {
 
     pub(super) fn add_waiter(&mut self, direction: Direction, waker: WakeRef) -> WaiterId {
         let line = self.lines[direction as usize].get_or_insert_default();
-        line.last = line.last.wrapping_add(1);
-        let id = WaiterId(line.last);
+        let id = line.next_id();
         line.waiters.push(id, waker);
         id
     }
@@ -115,7 +125,49 @@ impl Source {
 
     #[inline]
     fn has_waiters(&self) -> bool {
-        self.lines.iter().flatten().any(|line| !line.waiters.is_empty())
+        let mut lines = self.lines.iter().flatten();
+        lines.any(|line| !line.waiters.is_empty() || !line.turns.is_empty())
+    }
+
+    /// Whether it is ready, and nobody is before the waiter; `None` has yet to join the line.
+    #[inline]
+    pub(super) fn has_turn(&self, direction: Direction, waiter: Option<WaiterId>) -> bool {
+        let line = self.lines[direction as usize].as_ref();
+        self.is_ready(direction) && line.is_none_or(|line| line.turns.is_first(waiter))
+    }
+
+    /// Joins the line, or stays in it, to be woken when it has the turn. Gives what the waiter had before.
+    pub(super) fn wait_turn(
+        &mut self,
+        direction: Direction,
+        waiter: Option<WaiterId>,
+        waker: WakeRef,
+    ) -> (WaiterId, Option<WakeRef>) {
+        let line = self.lines[direction as usize].get_or_insert_default();
+        if let Some(id) = waiter {
+            return (id, line.turns.swap(id, waker));
+        }
+        let id = line.next_id();
+        line.turns.push(id, waker);
+        (id, None)
+    }
+
+    /// Leaves the line. Gives what the waiter had, and who is to be woken instead.
+    pub(super) fn leave_turn(
+        &mut self,
+        direction: Direction,
+        waiter: WaiterId,
+    ) -> (Option<WakeRef>, Option<WakeRef>) {
+        let is_ready = self.is_ready(direction);
+        let Some(line) = &mut self.lines[direction as usize] else { return (None, None) };
+        let had_turn = line.turns.is_first(Some(waiter));
+        let gone = line.turns.remove(waiter);
+        (gone, (had_turn && is_ready).then(|| line.turns.take_first()).flatten())
+    }
+
+    /// Whether somebody stands behind the first in line.
+    pub(super) fn has_second(&self, direction: Direction) -> bool {
+        self.lines[direction as usize].as_ref().is_some_and(|line| line.turns.has_second())
     }
 
     /// Takes in what an event says of a direction, and takes out the poller, if that wakes him.
@@ -164,11 +216,13 @@ impl Readied {
         (pollers, source.has_waiters())
     }
 
-    /// Takes out the waiters whom that wakes: those who wait to read, and those who wait to write.
-    pub(super) fn take_waiters(self, source: &mut Source) -> [Waiters; 2] {
+    /// Takes out the waiters whom that wakes: those who wait to read, and those who wait to write; and of each who has
+    /// the turn.
+    pub(super) fn take_waiters(self, source: &mut Source) -> [(Waiters, Option<WakeRef>); 2] {
         [(Direction::Read, self.read), (Direction::Write, self.write)].map(
-            |(direction, is_ready)| {
-                source.waiters(direction).filter(|_| is_ready).map(mem::take).unwrap_or_default()
+            |(direction, is_ready)| match &mut source.lines[direction as usize] {
+                Some(line) if is_ready => (mem::take(&mut line.waiters), line.turns.take_first()),
+                _ => Default::default(),
             },
         )
     }

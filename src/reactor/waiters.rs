@@ -6,7 +6,7 @@ use crate::executor::wake::WakeRef;
 
 /// Identifies one of many waiters of a direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct WaiterId(pub(super) u32);
+pub(crate) struct WaiterId(pub(crate) u32);
 
 /// A waiter and what wakes it.
 type Waiter = (WaiterId, WakeRef);

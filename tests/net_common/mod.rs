@@ -107,6 +107,13 @@ pub fn run<F: Future>(future: F) -> F::Output {
     run_on(&event_loop, future)
 }
 
+/// Runs `future`, which has much to do, on a new loop; panics instead of hanging.
+#[track_caller]
+pub fn run_long<F: Future>(future: F) -> F::Output {
+    let result = monoloop::run(async { monoloop::time::timeout(10 * HANG, future).await });
+    result.expect("it hangs")
+}
+
 /// Runs `future` on a loop with the real clock; panics instead of hanging.
 #[track_caller]
 pub fn run_on<F: Future>(event_loop: &EventLoop, future: F) -> F::Output {

@@ -102,7 +102,7 @@ impl WorkersBuilder {
         self
     }
 
-    /// Sets how often each worker that panicked is started anew, on a new loop. Default: never.
+    /// Sets how often each worker that panicked is started anew, at once and on a new loop. Default: never.
     pub fn restarts(mut self, times: usize) -> Self {
         self.restarts = times;
         self

@@ -118,9 +118,16 @@ where
 {
     let mut started = Some(started);
     loop {
-        let event_loop = match (plan.configure)(index).build() {
-            Ok(event_loop) => event_loop,
-            Err(error) => {
+        let made = catch_unwind(AssertUnwindSafe(|| (plan.configure)(index).build()));
+        let ran = match made {
+            Ok(Ok(event_loop)) => {
+                seat.take(&event_loop);
+                if let Some(started) = started.take() {
+                    let _waits = started.send(Ok(()));
+                }
+                run(event_loop, index, plan)
+            }
+            Ok(Err(error)) => {
                 let error = Arc::new(error);
                 if let Some(started) = started.take() {
                     let _waits =
@@ -128,14 +135,14 @@ where
                 }
                 return Err(WorkerError { cause: Cause::NoLoop(error) });
             }
+            Err(payload) => Err(payload),
         };
-        seat.take(&event_loop);
-        if let Some(started) = started.take() {
-            let _waits = started.send(Ok(()));
-        }
-        match run(event_loop, index, plan) {
+        match ran {
             Ok(output) => return output.ok_or(WorkerError { cause: Cause::Interrupted }),
-            Err(payload) if seat.may_restart(plan.restarts) => discard(payload),
+            // Its first loop has to be made at once: who starts the workers waits for it.
+            Err(payload) if seat.may_restart(plan.restarts) && started.is_none() => {
+                discard(payload);
+            }
             Err(payload) => return Err(WorkerError::panicked(payload)),
         }
     }

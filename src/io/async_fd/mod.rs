@@ -107,7 +107,7 @@ impl<T: AsFd> AsyncFd<T> {
     ///
     /// # Errors
     ///
-    /// If the loop is not the one that runs on this thread.
+    /// If the loop is not the one that runs on this thread; what owns the descriptor is dropped then.
     pub fn into_inner(self) -> io::Result<T> {
         Ok(self.io.into_inner()?.0)
     }

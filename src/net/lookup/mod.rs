@@ -99,7 +99,7 @@ impl fmt::Debug for Lookups {
 ///
 /// Literal addresses and `localhost` are converted at once. Other names are looked up by the loop's resolver: that of
 /// [`Builder::resolver`](crate::Builder::resolver), or else the system's (`getaddrinfo`) on threads of its own, of
-/// which the process has at most eight at a time; they end when there is nothing to look up.
+/// which the process has at most eight at a time; they end when there is nothing to look up for a while.
 ///
 /// # Cancel safety
 ///

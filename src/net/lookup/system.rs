@@ -1,22 +1,25 @@
 //! The system's resolver, which blocks: on threads of its own.
 //!
-//! A thread is started when a lookup finds fewer than [`THREADS`] of them, takes one waiting lookup after the other,
-//! and ends when there is none. So a name server that is silent can hold up that many lookups, and no more threads.
-//! They are not those of blocking work in general: a dead name server must not stop reading of files, nor the other
-//! way round. [`off_loop`] is the seam for doing it otherwise.
+//! They are a [`Pool`] that all loops of the process share, so that a name server that is silent holds up so many threads
+//! and no more. They are not those of blocking work in general: a dead name server must not stop reading of files, nor
+//! the other way round.
 
-use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::panic::Location;
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::event_loop::Handle;
-use crate::sync::remote::oneshot;
+use crate::blocking::{Config, Hook, Pool};
+use crate::event_loop::context;
+use crate::executor::task::{Kind, Payload, Seed};
 
 /// How many lookups the process makes at a time.
 const THREADS: usize = 8;
+/// How long a thread waits for the next lookup.
+const KEEP_ALIVE: Duration = Duration::from_millis(100);
 
 /// Asks the system.
 pub(super) async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -24,161 +27,100 @@ pub(super) async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>
     off_loop(move || Ok((host.as_str(), port).to_socket_addrs()?.collect())).await?
 }
 
-/// Runs `work`, which blocks, and waits for what it gives. A virtual clock stands still meanwhile.
+/// Runs `work`, which blocks, and waits for what it gives. A virtual clock stands still meanwhile. Dropped, it takes
+/// back what has not begun.
 async fn off_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    // Of the waiting future, not of the thread: one that nobody waits for must not hold a clock.
-    let _guard = Handle::try_current().map(|handle| handle.work_guard());
-    let (sender, receiver) = oneshot::channel();
-    let job = Box::new(move || {
-        // The receiver may be gone.
-        let _unsent = sender.send(work());
+    let ours = context::try_with(|core| {
+        let seed = core.executor.seed_of(Kind::Task, Location::caller());
+        (seed, core.work_guard())
     });
-    let _place = Place { ticket: submit(job)? };
-    receiver.await.map_err(|_| io::Error::other("the resolver panicked"))
+    let Some((seed, _guard)) = ours else {
+        return Err(io::Error::other("no event loop runs on this thread"));
+    };
+    // The guard is the waiting future's, not the job's: one that nobody waits for must not hold a clock.
+    let job = pool().submit(work, seed, false, None)?;
+    let outcome = poll_fn(|cx| job.poll(cx.waker())).await;
+    outcome
+        .expect("an outcome is taken once")
+        .map_err(|_| io::Error::other("the resolver panicked"))
 }
 
-type Job = Box<dyn FnOnce() + Send>;
-
-/// What waits for a thread, and how many threads there are.
-struct Queue {
-    /// Ordered by ticket.
-    jobs: VecDeque<(u64, Job)>,
-    threads: usize,
-    next_ticket: u64,
-}
-
-fn queue() -> MutexGuard<'static, Queue> {
-    static QUEUE: Mutex<Queue> =
-        Mutex::new(Queue { jobs: VecDeque::new(), threads: 0, next_ticket: 0 });
-    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Its drop takes the job out of the queue, if no thread has taken it yet.
-struct Place {
-    ticket: u64,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut queue = queue();
-        if let Ok(index) = queue.jobs.binary_search_by_key(&self.ticket, |&(ticket, _)| ticket) {
-            let job = queue.jobs.remove(index);
-            drop(queue);
-            drop(job);
-        }
-    }
-}
-
-/// Queues `job`, and starts a thread if there may be one more. Gives the job's ticket.
-fn submit(job: Job) -> io::Result<u64> {
-    let mut queue = queue();
-    let ticket = queue.next_ticket;
-    queue.next_ticket += 1;
-    queue.jobs.push_back((ticket, job));
-    if queue.threads < THREADS {
-        let started = thread::Builder::new().name("monoloop-lookup".into()).spawn(serve);
-        match started {
-            Ok(_detached) => queue.threads += 1,
-            // Another will serve it.
-            Err(_) if queue.threads > 0 => {}
-            Err(error) => {
-                queue.jobs.pop_back();
-                return Err(error);
-            }
-        }
-    }
-    Ok(ticket)
-}
-
-/// One thread's life.
-fn serve() {
-    loop {
-        let job = {
-            let mut queue = queue();
-            let Some((_, job)) = queue.jobs.pop_front() else {
-                queue.threads -= 1;
-                return;
+/// The threads of this process.
+fn pool() -> Arc<Pool> {
+    static POOL: Mutex<Option<(u32, Arc<Pool>)>> = Mutex::new(None);
+    let mut made = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*made {
+        Some((owner, pool)) if *owner == process::id() => Arc::clone(pool),
+        // The first; or a fork has left us the queue, and none of the threads.
+        _ => {
+            let config = Config {
+                max_threads: THREADS,
+                keep_alive: KEEP_ALIVE,
+                thread_name: "monoloop-lookup".to_owned(),
             };
-            job
-        };
-        // It drops its sender, and that is how the waiting future knows.
-        let _panic = catch_unwind(AssertUnwindSafe(job));
+            let pool = Arc::new(Pool::new(config, Arc::new(Nobody)));
+            *made = Some((process::id(), Arc::clone(&pool)));
+            pool
+        }
     }
+}
+
+/// Nobody is told what becomes of lookups for which nobody waits.
+struct Nobody;
+
+impl Hook for Nobody {
+    fn job_panicked(&self, _: Seed, _: Payload) {}
+    fn waker_panicked(&self, _: Payload) {}
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::pin::pin;
+    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Context, Poll, Waker};
-    use std::{pin::pin, sync::Barrier};
+    use std::task::{Context, Waker};
 
     use super::*;
-
-    /// All tests use the one queue.
-    fn alone() -> MutexGuard<'static, ()> {
-        static ALONE: Mutex<()> = Mutex::new(());
-        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    use crate::{run, yield_now};
 
     #[test]
     fn no_more_lookups_run_than_there_may_be_threads_and_dropped_ones_never_begin() {
-        let _alone = alone();
-        let (begun, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(THREADS + 1)));
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut running: Vec<_> = (0..THREADS)
-            .map(|_| {
-                let (begun, gate) = (Arc::clone(&begun), Arc::clone(&gate));
-                Box::pin(off_loop(move || {
-                    begun.fetch_add(1, Ordering::SeqCst);
-                    gate.wait();
-                }))
-            })
-            .collect();
-        for lookup in &mut running {
-            assert!(lookup.as_mut().poll(&mut cx).is_pending());
-        }
-        while begun.load(Ordering::SeqCst) < THREADS {
-            thread::yield_now();
-        }
-        {
-            let begun = Arc::clone(&begun);
-            let mut dropped = pin!(off_loop(move || begun.fetch_add(1, Ordering::SeqCst)));
-            assert!(dropped.as_mut().poll(&mut cx).is_pending());
-            assert_eq!(queue().threads, THREADS);
-            assert_eq!(queue().jobs.len(), 1);
-        }
-        assert_eq!(queue().jobs.len(), 0);
-        let mut last = pin!(off_loop(|| "last"));
-        assert!(last.as_mut().poll(&mut cx).is_pending());
-        gate.wait();
-        let last = loop {
-            if let Poll::Ready(last) = last.as_mut().poll(&mut cx) {
-                break last;
+        run(async {
+            let (begun, gate) =
+                (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(THREADS + 1)));
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut running: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    let (begun, gate) = (Arc::clone(&begun), Arc::clone(&gate));
+                    Box::pin(off_loop(move || {
+                        begun.fetch_add(1, Ordering::SeqCst);
+                        gate.wait();
+                    }))
+                })
+                .collect();
+            for lookup in &mut running {
+                assert!(lookup.as_mut().poll(&mut cx).is_pending());
             }
-            thread::yield_now();
-        };
-        assert_eq!(last.unwrap(), "last");
-        assert_eq!(begun.load(Ordering::SeqCst), THREADS);
-        while queue().threads > 0 {
-            thread::yield_now();
-        }
+            while begun.load(Ordering::SeqCst) < THREADS {
+                yield_now().await;
+            }
+            let (dropped, last) = (Arc::clone(&begun), Arc::clone(&begun));
+            {
+                let count = move || dropped.fetch_add(1, Ordering::SeqCst);
+                let mut dropped = pin!(off_loop(count));
+                assert!(dropped.as_mut().poll(&mut cx).is_pending());
+            }
+            let mut last = pin!(off_loop(move || last.load(Ordering::SeqCst)));
+            assert!(last.as_mut().poll(&mut cx).is_pending());
+            gate.wait();
+            // All that came before it has begun, or never will.
+            assert_eq!(last.await.unwrap(), THREADS);
+        });
     }
 
     #[test]
-    fn a_panic_is_an_error_and_the_thread_goes_on() {
-        let _alone = alone();
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut broken = pin!(off_loop(|| panic!("on purpose")));
-        let broken: io::Result<()> = loop {
-            if let Poll::Ready(result) = broken.as_mut().poll(&mut cx) {
-                break result;
-            }
-            thread::yield_now();
-        };
+    fn a_panic_is_an_error() {
+        let broken: io::Result<()> = run(off_loop(|| panic!("on purpose")));
         assert!(broken.unwrap_err().to_string().contains("panicked"));
-        while queue().threads > 0 {
-            thread::yield_now();
-        }
     }
 }

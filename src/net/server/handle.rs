@@ -46,7 +46,8 @@ impl<A> ServerHandle<A> {
             handler,
             crowd: Rc::clone(&crowd),
             token: token.clone(),
-            permits: max_connections.map(|most| Rc::new(Semaphore::new(most.get()))),
+            permits: max_connections
+                .map(|most| Rc::new(Semaphore::new(most.get().min(Semaphore::MAX_PERMITS)))),
             location,
         });
         // A listener whose address is not known, which no system of ours has, is served all the same.

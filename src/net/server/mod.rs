@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::panic::Location;
 
+use super::accept::BACKLOG;
 use super::lookup::resolve;
 use super::{TcpListener, TcpSocket, ToSocketAddrs};
 use crate::event_loop::context;
@@ -33,9 +34,6 @@ pub use accepting::AcceptError;
 pub use crowd::Endings;
 pub use handle::ServerHandle;
 pub use listen::{HandlerOutput, Listener};
-
-/// How many connections the kernel keeps for us by default until they are accepted.
-const BACKLOG: u32 = 1024;
 
 /// A server that listens, and serves nobody yet.
 ///

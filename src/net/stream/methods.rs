@@ -108,6 +108,39 @@ macro_rules! write_methods {
     };
 }
 
+/// The inherent method that sends files, inside an `impl` of what the [`Target`](super::Target) of that kind is.
+macro_rules! send_file_method {
+    ($kind:ident) => {
+        /// Sends the bytes of `file` in `range`, or those up to its end, and gives how many there were. The file's
+        /// position plays no part and does not change, on Unix.
+        ///
+        /// On Linux the system passes them on by itself (`sendfile`), up to 512 KiB at a time; elsewhere, and for files of
+        /// which the system refuses that, it does what [`copy_file`](crate::io::copy_file) does. **In either case the loop
+        /// is held up while the disk is read.**
+        ///
+        /// `sendfile` knows no way to suppress `SIGPIPE`: if the program has set that to its default, a peer that is gone
+        /// ends it. Rust programs ignore that signal unless they say otherwise.
+        ///
+        /// # Cancel safety
+        ///
+        /// Nothing is lost: [`SendFile::sent`](crate::net::SendFile::sent) tells how many bytes were sent, and so where to go
+        /// on. Polled by reference, it goes on by itself.
+        ///
+        /// # Errors
+        ///
+        /// [`CopyFileError`](crate::io::CopyFileError), which says how many bytes were sent before.
+        #[doc(alias = "sendfile")]
+        pub fn send_file<'a>(
+            &'a mut self,
+            file: &'a std::fs::File,
+            range: impl std::ops::RangeBounds<u64>,
+        ) -> crate::net::SendFile<'a> {
+            let target = crate::net::stream::Target::$kind(self);
+            crate::net::SendFile::new(target, file, range)
+        }
+    };
+}
+
 /// `AsyncRead` of a type and of references to it.
 macro_rules! async_read {
     ($type:ident) => {
@@ -179,4 +212,4 @@ macro_rules! async_write {
     };
 }
 
-pub(in crate::net) use {async_read, async_write, read_methods, write_methods};
+pub(in crate::net) use {async_read, async_write, read_methods, send_file_method, write_methods};

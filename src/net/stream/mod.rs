@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 use crate::io::{Direction, Registered};
 pub(super) use halves::halves;
 pub use halves::{Connection, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
-pub(super) use methods::{async_read, async_write, read_methods, write_methods};
+pub(super) use methods::{async_read, async_write, read_methods, send_file_method, write_methods};
 pub(super) use raw::{RawRead, RawWrite};
 pub use send_file::SendFile;
 pub(super) use send_file::Target;

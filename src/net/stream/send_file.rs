@@ -118,12 +118,12 @@ mod native {
             };
             use std::os::fd::AsFd;
             match self {
-                Target::Tcp(stream) => stream
-                    .registered()
-                    .poll_io(Direction::Write, cx, |io| io.try_io(|| send(io.as_fd()))),
-                Target::Unix(stream) => stream
-                    .registered()
-                    .poll_io(Direction::Write, cx, |io| io.try_io(|| send(io.as_fd()))),
+                Target::Tcp(stream) => {
+                    stream.io.poll_io(Direction::Write, cx, |io| io.try_io(|| send(io.as_fd())))
+                }
+                Target::Unix(stream) => {
+                    stream.io.poll_io(Direction::Write, cx, |io| io.try_io(|| send(io.as_fd())))
+                }
             }
         }
     }

@@ -146,7 +146,8 @@ impl Connector {
             }
         };
         let stream = connecting(what, location, socket).await?;
-        stream.set_nodelay(true)?;
+        // The peer may have gone in between, which some systems say here; reading and writing will tell.
+        let _gone = stream.set_nodelay(true);
         Ok(stream)
     }
 }

@@ -12,7 +12,7 @@ use futures_core::Stream;
 use super::TcpStream;
 use crate::event_loop::context;
 use crate::net::ToSocketAddrs;
-use crate::net::accept::Acceptor;
+use crate::net::accept::{Acceptor, BACKLOG};
 use crate::net::addr::first_bound;
 use crate::net::descriptor::descriptor;
 use crate::net::lookup::resolve;
@@ -48,7 +48,9 @@ pub struct TcpListener {
 impl TcpListener {
     /// Binds a listener: to the first of the addresses that works. Port 0 lets the system choose one.
     ///
-    /// The address can be bound again at once after the listener is closed (`SO_REUSEADDR`, on Unix).
+    /// The address can be bound again at once after the listener is closed (`SO_REUSEADDR`, on Unix). The kernel keeps up
+    /// to 1024 connections until they are accepted, if it does not have a lower limit (`somaxconn`);
+    /// [`TcpSocket::listen`](super::TcpSocket::listen) does otherwise.
     ///
     /// # Cancel safety
     ///
@@ -63,7 +65,7 @@ impl TcpListener {
         let location = Location::caller();
         async move {
             context::io_with("TcpListener::bind", location, |_| Ok(()))?;
-            let listener = first_bound(resolve(addr.target()).await?, mio::net::TcpListener::bind)?;
+            let listener = first_bound(resolve(addr.target()).await?, listen)?;
             Self::new("TcpListener::bind", location, listener)
         }
     }
@@ -92,18 +94,20 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// If the listener's loop is not the one that runs on this thread.
+    /// If the listener's loop is not the one that runs on this thread; the listener is closed then.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
         Ok(self.acceptor.io.into_inner()?.into())
     }
 
     /// Waits for a connection, and gives it with the peer's address. `TCP_NODELAY` is set on it.
     ///
-    /// Any number of tasks may wait.
+    /// Any number of tasks may wait. They take turns: a connection wakes the one that has waited longest, and no other.
+    /// So a future of this that was polled must be polled again when it is woken, or dropped: put aside, it holds up those
+    /// behind it.
     ///
     /// # Cancel safety
     ///
-    /// No connection is lost.
+    /// No connection is lost; the place among those who wait is.
     ///
     /// # Errors
     ///
@@ -180,6 +184,13 @@ impl TcpListener {
 }
 
 descriptor!(TcpListener, |this| this.acceptor.io);
+
+fn listen(addr: SocketAddr) -> io::Result<mio::net::TcpListener> {
+    let listener = mio::net::TcpListener::bind(addr)?;
+    // mio's queue is that of std, of 128: a crowd that comes at once waits a second. So it is made longer.
+    socket2::SockRef::from(&listener).listen(BACKLOG as i32)?;
+    Ok(listener)
+}
 
 /// A stream of connections; see [`TcpListener::incoming`].
 #[derive(Debug)]

@@ -192,9 +192,6 @@ impl TcpSocket {
         /// Sets how much the kernel keeps of what goes out (`SO_SNDBUF`), in bytes. The kernel may round, and Linux
         /// doubles it for its own needs.
         send_buffer_size, set_send_buffer_size: usize => send_buffer_size, set_send_buffer_size;
-        /// Sets how long closing goes on trying to send what was written (`SO_LINGER`). Zero: closing drops it and
-        /// resets the connection. Whole seconds count; a closing socket that lingers holds up the thread.
-        linger, set_linger: Option<Duration> => linger, set_linger;
         /// Sets whether an IPv6 socket takes no IPv4 connections (`IPV6_V6ONLY`).
         only_v6, set_only_v6: bool => only_v6, set_only_v6;
         /// Sets the type of service of IPv4 packets (`IP_TOS`).
@@ -206,8 +203,27 @@ impl TcpSocket {
             where all(unix, not(any(target_os = "solaris", target_os = "illumos")));
     }
 
+    /// Sets how long closing goes on trying to send what was written (`SO_LINGER`), rounded up to seconds. Zero: closing
+    /// drops it and resets the connection. A closing socket that lingers holds up the thread.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system refuses.
+    pub fn set_linger(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.socket.set_linger(limit.map(lingering))
+    }
+
+    /// Returns what [`set_linger`](Self::set_linger) sets.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system cannot tell.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        self.socket.linger()
+    }
+
     /// Sets after how long without traffic the peer is probed, and the connection ended if it does not answer
-    /// (`SO_KEEPALIVE`); `None`: never. Whole seconds count.
+    /// (`SO_KEEPALIVE`), rounded up to seconds; `None`: never.
     ///
     /// # Errors
     ///
@@ -215,7 +231,10 @@ impl TcpSocket {
     pub fn set_keepalive(&self, idle: Option<Duration>) -> io::Result<()> {
         match idle {
             None => self.socket.set_keepalive(false),
-            Some(idle) => self.socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)),
+            Some(idle) => {
+                let idle = TcpKeepalive::new().with_time(rounded_up(idle));
+                self.socket.set_tcp_keepalive(&idle)
+            }
         }
     }
 
@@ -237,6 +256,17 @@ impl TcpSocket {
     pub fn bind_device(&self, interface: Option<&str>) -> io::Result<()> {
         self.socket.bind_device(interface.map(str::as_bytes))
     }
+}
+
+/// How long to linger, as systems count it. Cut off, half a second would be a reset, and a very long time any number.
+pub(super) fn lingering(limit: Duration) -> Duration {
+    rounded_up(limit).min(Duration::from_secs(u16::MAX.into()))
+}
+
+/// Whole seconds.
+fn rounded_up(time: Duration) -> Duration {
+    let is_more = time.subsec_nanos() > 0;
+    Duration::from_secs(time.as_secs().saturating_add(is_more.into()))
 }
 
 impl fmt::Debug for TcpSocket {

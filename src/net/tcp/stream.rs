@@ -1,20 +1,18 @@
 //! TCP connections.
 
-use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::ops::RangeBounds;
 use std::panic::Location;
 use std::time::Duration;
 
 use super::Connector;
+use super::socket::lingering;
 use crate::io::{Direction, Registered};
 use crate::net::ToSocketAddrs;
 use crate::net::descriptor::descriptor;
 use crate::net::stream::{
-    self, Connection, OwnedReadHalf, OwnedWriteHalf, RawRead, RawWrite, ReadHalf, SendFile, Target,
-    WriteHalf,
+    self, Connection, OwnedReadHalf, OwnedWriteHalf, RawRead, RawWrite, ReadHalf, WriteHalf,
 };
 
 /// A TCP connection.
@@ -22,7 +20,8 @@ use crate::net::stream::{
 /// Reading and writing are methods of [`AsyncReadExt`](crate::io::AsyncReadExt) and
 /// [`AsyncWriteExt`](crate::io::AsyncWriteExt): `use monoloop::io::*`. `&TcpStream` implements the traits too,
 /// so that one task can read while another writes; see also [`split`](Self::split) and
-/// [`into_split`](Self::into_split).
+/// [`into_split`](Self::into_split). Two that read at the same time, or two that write, are one too many: only the last
+/// to be polled is woken.
 ///
 /// Connections made by [`connect`](Self::connect) and [`accept`](super::TcpListener::accept) have `TCP_NODELAY`
 /// set, as asyncio does: what is written is sent at once. [`set_nodelay`](Self::set_nodelay) changes it.
@@ -34,7 +33,7 @@ use crate::net::stream::{
 /// A `read`, `write` or `peek` that is dropped has done nothing. A dropped `read_exact` or `write_all` has
 /// moved an unknown number of bytes.
 pub struct TcpStream {
-    pub(super) io: Registered<mio::net::TcpStream>,
+    pub(in crate::net) io: Registered<mio::net::TcpStream>,
 }
 
 impl TcpStream {
@@ -87,42 +86,9 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// If the stream's loop is not the one that runs on this thread.
+    /// If the stream's loop is not the one that runs on this thread; the stream is closed then.
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         Ok(self.io.into_inner()?.into())
-    }
-
-    /// Sends the bytes of `file` in `range`, or those up to its end, and gives how many there were. The file's
-    /// position plays no part and does not change, on Unix.
-    ///
-    /// On Linux the system passes them on by itself (`sendfile`), up to 512 KiB at a time; elsewhere, and for files of
-    /// which the system refuses that, it does what [`copy_file`](crate::io::copy_file) does. **In either case the loop
-    /// is held up while the disk is read.**
-    ///
-    /// `sendfile` knows no way to suppress `SIGPIPE`: if the program has set that to its default, a peer that is gone
-    /// ends it. Rust programs ignore that signal unless they say otherwise.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: [`SendFile::sent`] tells how many bytes were sent, and so where to go on. Polled by reference, it
-    /// goes on by itself.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyFileError`](crate::io::CopyFileError), which says how many bytes were sent before.
-    #[doc(alias = "sendfile")]
-    pub fn send_file<'a>(
-        &'a mut self,
-        file: &'a File,
-        range: impl RangeBounds<u64>,
-    ) -> SendFile<'a> {
-        SendFile::new(Target::Tcp(self), file, range)
-    }
-
-    /// What it is registered as.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(in crate::net) fn registered(&self) -> &Registered<mio::net::TcpStream> {
-        &self.io
     }
 
     /// Reads without taking: a later read gives the same bytes. Waits until there are some; gives zero at
@@ -141,6 +107,7 @@ impl TcpStream {
 
     stream::read_methods!();
     stream::write_methods!();
+    stream::send_file_method!(Tcp);
 
     /// Closes one direction, or both, while the stream lives on. Closing the write side tells the peer
     /// that nothing more comes.
@@ -229,14 +196,14 @@ impl TcpStream {
         socket2::SockRef::from(self.io.get()).linger()
     }
 
-    /// Sets how long closing goes on trying to send what was written (`SO_LINGER`). Zero: closing drops it
-    /// and resets the connection. Whole seconds count; a closing socket that lingers holds up the thread.
+    /// Sets how long closing goes on trying to send what was written (`SO_LINGER`), rounded up to seconds. Zero: closing
+    /// drops it and resets the connection. A closing socket that lingers holds up the thread.
     ///
     /// # Errors
     ///
     /// If the operating system refuses.
     pub fn set_linger(&self, limit: Option<Duration>) -> io::Result<()> {
-        socket2::SockRef::from(self.io.get()).set_linger(limit)
+        socket2::SockRef::from(self.io.get()).set_linger(limit.map(lingering))
     }
 
     /// Takes the socket's pending error (`SO_ERROR`).

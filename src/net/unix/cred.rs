@@ -5,7 +5,7 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct PeerCred {
-    /// The process, if it is one that we can see. It may be gone, and its number another's.
+    /// The process, if the system tells. It may be gone, and its number another's.
     pub pid: Option<i32>,
     /// The user it ran as.
     pub uid: u32,
@@ -15,9 +15,12 @@ pub struct PeerCred {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn of(socket: impl std::os::fd::AsFd) -> std::io::Result<PeerCred> {
-    let cred = rustix::net::sockopt::socket_peercred(socket)?;
-    let pid = cred.pid.as_raw_nonzero().get();
-    Ok(PeerCred { pid: (pid > 0).then_some(pid), uid: cred.uid.as_raw(), gid: cred.gid.as_raw() })
+    // The kernel says that the process is number zero if there is none that we can see. rustix cannot express that, and
+    // makes a number out of thin air its error.
+    let unseen = |_| std::io::Error::new(std::io::ErrorKind::NotFound, "no process is to be seen");
+    let cred = rustix::net::sockopt::socket_peercred(socket).map_err(unseen)?;
+    let pid = Some(cred.pid.as_raw_nonzero().get());
+    Ok(PeerCred { pid, uid: cred.uid.as_raw(), gid: cred.gid.as_raw() })
 }
 
 /// The others have calls of their own for it, to which there is no safe way in our dependencies.

@@ -1,5 +1,6 @@
 //! Datagrams within this machine.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::unix::net::SocketAddr;
 use std::panic::Location;
@@ -9,7 +10,7 @@ use socket2::{SockAddr, SockRef};
 
 use super::addr;
 use super::file::{SocketFile, Unlink, bind_over_stale};
-use crate::io::{Direction, Registered};
+use crate::io::{Direction, Registered, poll_proceed};
 use crate::net::backoff::Backoff;
 use crate::net::datagram::datagram_methods;
 use crate::net::descriptor::descriptor;
@@ -35,8 +36,9 @@ use crate::time::timeout;
 /// # }
 /// ```
 pub struct UnixDatagram {
-    io: Registered<mio::net::UnixDatagram>,
+    /// First, as in [`UnixListener`](super::UnixListener).
     file: Unlink,
+    io: Registered<mio::net::UnixDatagram>,
 }
 
 impl UnixDatagram {
@@ -118,10 +120,10 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// If the socket's loop is not the one that runs on this thread.
+    /// If the socket's loop is not the one that runs on this thread; the socket is closed then.
     pub fn into_std(mut self) -> io::Result<std::os::unix::net::UnixDatagram> {
-        self.keep_file();
         let socket = self.io.into_inner()?;
+        self.file.0 = None;
         Ok(std::os::fd::OwnedFd::from(socket).into())
     }
 
@@ -137,6 +139,15 @@ impl UnixDatagram {
     /// If nobody receives there.
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
         SockRef::from(self.io.get()).connect(&SockAddr::unix(path)?)
+    }
+
+    /// Sets the peer to an address of std's, as [`connect`](Self::connect) does to a path.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect), and if the address has no name.
+    pub fn connect_addr(&self, addr: &SocketAddr) -> io::Result<()> {
+        self.connect(addr::to_path(addr)?)
     }
 
     datagram_methods!();
@@ -156,15 +167,31 @@ impl UnixDatagram {
     pub async fn send_to(&self, data: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         let to = SockAddr::unix(path)?;
         let mut backoff = Backoff::for_full_queue();
+        poll_fn(|cx| poll_proceed(cx)).await;
         loop {
-            if let Ok(ready) = timeout(backoff.next(), self.io.ready(Direction::Write)).await {
-                ready?;
-            }
-            match self.io.retry_io(Direction::Write, |io| send_to(io, data, &to)) {
+            match self.io.io_regardless(|io| send_to(io, data, &to)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
+            // Which queue is full, this socket's or the receiver's, is not known; of the first one an event tells.
+            if let Ok(event) = timeout(backoff.next(), self.io.next_event(Direction::Write)).await {
+                event?;
+            }
         }
+    }
+
+    /// Sends a datagram to an address of std's, such as [`recv_from`](Self::recv_from) gives, as
+    /// [`send_to`](Self::send_to) does to a path.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send_to`](Self::send_to).
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to), and if the address has no name.
+    pub async fn send_to_addr(&self, data: &[u8], addr: &SocketAddr) -> io::Result<usize> {
+        self.send_to(data, addr::to_path(addr)?).await
     }
 
     /// Sends a datagram as [`send_to`](Self::send_to) does, without waiting.
@@ -174,7 +201,7 @@ impl UnixDatagram {
     /// Of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room.
     pub fn try_send_to(&self, data: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         let to = SockAddr::unix(path)?;
-        self.io.try_io(Direction::Write, |io| send_to(io, data, &to))
+        self.io.io_regardless(|io| send_to(io, data, &to))
     }
 
     /// Receives a datagram. Gives its length and its sender, which has no name if it was not bound. What does not fit

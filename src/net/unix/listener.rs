@@ -36,8 +36,10 @@ use crate::net::descriptor::descriptor;
 /// ```
 #[doc(alias = "create_unix_server")]
 pub struct UnixListener {
-    acceptor: Acceptor<mio::net::UnixListener>,
+    /// First, so that it is removed before the socket is closed: a file without a listener looks stale to others, who
+    /// might have put theirs in its place.
     file: Unlink,
+    acceptor: Acceptor<mio::net::UnixListener>,
 }
 
 impl UnixListener {
@@ -93,10 +95,10 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// If the listener's loop is not the one that runs on this thread.
+    /// If the listener's loop is not the one that runs on this thread; the listener is closed then.
     pub fn into_std(mut self) -> io::Result<std::os::unix::net::UnixListener> {
-        self.keep_file();
         let listener = self.acceptor.io.into_inner()?;
+        self.file.0 = None;
         Ok(std::os::fd::OwnedFd::from(listener).into())
     }
 
@@ -107,11 +109,12 @@ impl UnixListener {
 
     /// Waits for a connection, and gives it with the peer's address, which most often has no name.
     ///
-    /// Any number of tasks may wait.
+    /// Any number of tasks may wait, and take turns as those of
+    /// [`TcpListener::accept`](crate::net::TcpListener::accept).
     ///
     /// # Cancel safety
     ///
-    /// No connection is lost.
+    /// No connection is lost; the place among those who wait is.
     ///
     /// # Errors
     ///

@@ -1,10 +1,8 @@
 //! Connections within this machine.
 
-use std::fs::File;
 use std::future::poll_fn;
 use std::io;
 use std::net::Shutdown;
-use std::ops::RangeBounds;
 use std::os::unix::net::SocketAddr;
 use std::panic::Location;
 use std::path::Path;
@@ -15,8 +13,7 @@ use crate::io::{Direction, Registered};
 use crate::net::backoff::Backoff;
 use crate::net::descriptor::descriptor;
 use crate::net::stream::{
-    self, Connection, OwnedReadHalf, OwnedWriteHalf, RawRead, RawWrite, ReadHalf, SendFile, Target,
-    WriteHalf,
+    self, Connection, OwnedReadHalf, OwnedWriteHalf, RawRead, RawWrite, ReadHalf, WriteHalf,
 };
 
 /// A connection to a process of this machine.
@@ -49,7 +46,7 @@ use crate::net::stream::{
 /// # }
 /// ```
 pub struct UnixStream {
-    io: Registered<mio::net::UnixStream>,
+    pub(in crate::net) io: Registered<mio::net::UnixStream>,
 }
 
 impl UnixStream {
@@ -144,50 +141,18 @@ impl UnixStream {
         Ok(Self { io: Registered::new("UnixStream::from_std", Location::caller(), stream)? })
     }
 
-    /// Sends the bytes of `file` in `range`, or those up to its end, and gives how many there were. The file's
-    /// position plays no part and does not change, on Unix.
-    ///
-    /// On Linux the system passes them on by itself (`sendfile`), up to 512 KiB at a time; elsewhere, and for files of
-    /// which the system refuses that, it does what [`copy_file`](crate::io::copy_file) does. **In either case the loop
-    /// is held up while the disk is read.**
-    ///
-    /// `sendfile` knows no way to suppress `SIGPIPE`: if the program has set that to its default, a peer that is gone
-    /// ends it. Rust programs ignore that signal unless they say otherwise.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: [`SendFile::sent`] tells how many bytes were sent, and so where to go on. Polled by reference, it
-    /// goes on by itself.
-    ///
-    /// # Errors
-    ///
-    /// [`CopyFileError`](crate::io::CopyFileError), which says how many bytes were sent before.
-    #[doc(alias = "sendfile")]
-    pub fn send_file<'a>(
-        &'a mut self,
-        file: &'a File,
-        range: impl RangeBounds<u64>,
-    ) -> SendFile<'a> {
-        SendFile::new(Target::Unix(self), file, range)
-    }
-
-    /// What it is registered as.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(in crate::net) fn registered(&self) -> &Registered<mio::net::UnixStream> {
-        &self.io
-    }
-
     /// Takes the stream out of the loop. It stays non-blocking.
     ///
     /// # Errors
     ///
-    /// If the stream's loop is not the one that runs on this thread.
+    /// If the stream's loop is not the one that runs on this thread; the stream is closed then.
     pub fn into_std(self) -> io::Result<std::os::unix::net::UnixStream> {
         Ok(self.io.into_inner()?.into())
     }
 
     stream::read_methods!();
     stream::write_methods!();
+    stream::send_file_method!(Unix);
 
     /// Closes one direction, or both, while the stream lives on. Closing the write side tells the peer that nothing
     /// more comes.
@@ -215,8 +180,8 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// If the operating system cannot tell; of kind [`Unsupported`](io::ErrorKind::Unsupported) elsewhere than on Linux
-    /// and Android.
+    /// Of kind [`NotFound`](io::ErrorKind::NotFound) if that is no process that can be seen from here: it belongs to
+    /// another container, say. Of kind [`Unsupported`](io::ErrorKind::Unsupported) elsewhere than on Linux and Android.
     pub fn peer_cred(&self) -> io::Result<PeerCred> {
         cred::of(self)
     }
