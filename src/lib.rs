@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
+#[cfg(feature = "threads")]
 mod blocking;
 pub mod event_loop;
 #[allow(unsafe_code)]
@@ -48,9 +49,10 @@ pub use event_loop::{Worker, WorkerError, Workers, WorkersBuilder, workers};
 #[cfg(feature = "macros")]
 pub use monoloop_macros::{main, test};
 #[doc(inline)]
-pub use task::{
-    AbortHandle, BlockingJoin, JoinError, JoinHandle, spawn, spawn_blocking, unblock, yield_now,
-};
+pub use task::{AbortHandle, JoinError, JoinHandle, spawn, yield_now};
+#[doc(inline)]
+#[cfg(feature = "threads")]
+pub use task::{BlockingJoin, spawn_blocking, unblock};
 
 /// The README's examples, as doctests.
 #[cfg(doctest)]

@@ -61,6 +61,16 @@ pub(crate) struct Config {
     pub(crate) thread_name: String,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_threads: 64,
+            keep_alive: Duration::from_secs(10),
+            thread_name: "monoloop".to_owned(),
+        }
+    }
+}
+
 /// Who is told of what nobody awaits. Called on any thread.
 pub(crate) trait Hook: Send + Sync {
     /// A job panicked, or the drop of what it captured or gave, and its handle is gone.
@@ -68,9 +78,6 @@ pub(crate) trait Hook: Send + Sync {
     /// A foreign waker panicked.
     fn waker_panicked(&self, payload: Payload);
 }
-
-/// What is kept for a job while it has not ended.
-pub(crate) type Guard = Box<dyn Any + Send>;
 
 /// What was left when a pool was closed.
 #[derive(Default)]
@@ -80,6 +87,9 @@ pub(crate) struct Left {
     /// Jobs that still run.
     pub(crate) stuck: Vec<Seed>,
 }
+
+/// What is kept for a job while it has not ended.
+pub(crate) type Guard = Box<dyn Any + Send>;
 
 /// A queue of jobs and the threads that run them.
 pub(crate) struct Pool {

@@ -10,7 +10,7 @@ use super::core::{Config, Core};
 use super::error::ErrorReport;
 #[cfg(feature = "signal")]
 use super::interrupt::OnCtrlC;
-use crate::blocking;
+use super::offload;
 #[cfg(feature = "net")]
 use crate::net::{Lookups, Resolve};
 
@@ -50,11 +50,7 @@ impl Builder {
                 #[cfg(feature = "signal")]
                 on_ctrl_c: OnCtrlC::Default,
                 on_error: None,
-                blocking: blocking::Config {
-                    max_threads: 64,
-                    keep_alive: Duration::from_secs(10),
-                    thread_name: "monoloop".to_owned(),
-                },
+                offload: offload::Config::default(),
                 #[cfg(feature = "net")]
                 lookups: Lookups::default(),
             },
@@ -125,14 +121,16 @@ impl Builder {
     /// Jobs that wait for other jobs of the same loop may wait for ever if there are as many of them as threads.
     #[doc(alias = "set_default_executor")]
     #[doc(alias = "max_workers")]
+    #[cfg(feature = "threads")]
     pub fn blocking_threads(mut self, max: usize) -> Self {
-        self.config.blocking.max_threads = max.max(1);
+        self.config.offload.max_threads = max.max(1);
         self
     }
 
     /// Sets after how much time without work a thread for blocking work ends. Default: 10 s.
+    #[cfg(feature = "threads")]
     pub fn blocking_keep_alive(mut self, keep_alive: Duration) -> Self {
-        self.config.blocking.keep_alive = keep_alive;
+        self.config.offload.keep_alive = keep_alive;
         self
     }
 
@@ -143,11 +141,12 @@ impl Builder {
     ///
     /// If the name contains a zero byte.
     #[doc(alias = "thread_name_prefix")]
+    #[cfg(feature = "threads")]
     #[track_caller]
     pub fn blocking_thread_name(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         assert!(!name.contains('\0'), "the name of a thread has no zero bytes: {name:?}");
-        self.config.blocking.thread_name = name;
+        self.config.offload.thread_name = name;
         self
     }
 

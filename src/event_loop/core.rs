@@ -1,5 +1,6 @@
 //! What a loop is made of, and one turn of it.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
@@ -13,15 +14,14 @@ use super::clock::{Clock, saturating_nanos};
 use super::ctrl_c;
 use super::ending::Ending;
 use super::error::{ErrorHook, report_incident};
-use super::handle::{Remote, serve_remote};
+use super::handle::{Handle, Remote, serve_remote};
 #[cfg(feature = "signal")]
 use super::interrupt::OnCtrlC;
-use super::offload::Offload;
+use super::offload::{self, Offload};
 use super::pace::Pace;
-use crate::blocking::{self, MOMENT};
 use crate::executor::task::TaskRef;
 use crate::executor::wake::{LoopId, Release, WakeRef};
-use crate::executor::{Executor, Incident, Origin, Reporter};
+use crate::executor::{Executor, Incident, Lost, Origin, Reporter};
 #[cfg(feature = "net")]
 use crate::net::Lookups;
 use crate::reactor::{Direction, Reactor, SourceKey, Wait, WaiterId};
@@ -45,10 +45,13 @@ pub(super) struct Config {
     #[cfg(feature = "signal")]
     pub(super) on_ctrl_c: OnCtrlC,
     pub(super) on_error: Option<Rc<ErrorHook>>,
-    pub(super) blocking: blocking::Config,
+    pub(super) offload: offload::Config,
     #[cfg(feature = "net")]
     pub(super) lookups: Lookups,
 }
+
+/// Waits until what was written is through, until the deadline, and gives what was lost.
+type FinishOutput = fn(Option<Instant>) -> Vec<Lost>;
 
 /// The parts of one loop. Reached through [`context`](super::context) while the loop runs.
 pub(crate) struct Core {
@@ -70,6 +73,8 @@ pub(crate) struct Core {
     slow_poll: Option<Duration>,
     pub(super) ending: Ending,
     pub(super) offload: Offload,
+    /// Finishes what was written to standard streams, if anything was.
+    finish_output: Cell<Option<FinishOutput>>,
     #[cfg(feature = "net")]
     pub(crate) lookups: Lookups,
     /// How many panics were reported.
@@ -110,7 +115,8 @@ impl Core {
             grace: config.grace,
             slow_poll: config.slow_poll,
             ending: Ending::new(),
-            offload: Offload::new(config.blocking),
+            offload: Offload::new(config.offload),
+            finish_output: Cell::new(None),
             #[cfg(feature = "net")]
             lookups: config.lookups,
             panics,
@@ -279,24 +285,8 @@ impl Core {
         self.sleep(limit)
     }
 
-    /// A job was handed over since the last wait: looks around for a moment before it sleeps (see [`blocking`]).
-    #[cold]
-    fn wait_for_job(&self, limit: Option<Duration>) -> io::Result<()> {
-        let begin = Instant::now();
-        while begin.elapsed() < MOMENT.min(limit.unwrap_or(MOMENT)) {
-            self.poll_io(Wait::NotAtAll)?;
-            self.executor.receive();
-            if self.executor.ready_len() > 0 || self.is_timer_due() {
-                self.offload.patience.learn(true);
-                return Ok(());
-            }
-        }
-        self.offload.patience.learn(false);
-        self.sleep(limit.map(|limit| limit.saturating_sub(begin.elapsed())))
-    }
-
     /// Waits for I/O, the next timer or another thread.
-    fn sleep(&self, limit: Option<Duration>) -> io::Result<()> {
+    pub(super) fn sleep(&self, limit: Option<Duration>) -> io::Result<()> {
         let Some(deadline) = self.next_timer() else {
             return self.park(limit.map_or(Wait::Forever, Wait::at_most));
         };
@@ -389,7 +379,7 @@ impl Core {
         self.poll_io(if may_wait { wait } else { Wait::NotAtAll })
     }
 
-    fn poll_io(&self, wait: Wait) -> io::Result<()> {
+    pub(super) fn poll_io(&self, wait: Wait) -> io::Result<()> {
         let woken = self.reactor.wait(wait, |waker| self.executor.shared().wake(waker))?;
         if woken {
             self.io_is_quiet.set(false);
@@ -489,6 +479,26 @@ impl Core {
         location: &'static Location<'static>,
     ) -> crate::executor::task::TaskRef {
         self.executor.spawn_callback(future, location)
+    }
+
+    /// Holds a virtual clock. It costs a wake-up per job, and the real one does not ask for it.
+    pub(crate) fn work_guard(&self) -> Option<Box<dyn Any + Send>> {
+        let handle = || Handle::new(Arc::clone(&self.remote));
+        self.clock.is_virtual().then(|| Box::new(handle().work_guard()) as _)
+    }
+
+    /// Something was written to a standard stream: the end of the loop waits for it.
+    pub(crate) fn will_have_output(&self, finish: FinishOutput) {
+        self.finish_output.set(Some(finish));
+    }
+
+    /// Waits until what was written to standard streams is through; waits for at most `limit`.
+    pub(super) fn finish_output(&self, limit: Duration) {
+        if let Some(finish) = self.finish_output.take() {
+            for lost in finish(Instant::now().checked_add(limit)) {
+                self.executor.shared().report(Incident::Lost(lost));
+            }
+        }
     }
 
     /// Takes back what handles released on other threads, or while the loop was not current.

@@ -13,6 +13,7 @@ use super::context;
 use super::core::Core;
 use super::error::report_incident;
 use super::remote_join::{self, RemoteJoin};
+use crate::executor::task::Payload;
 use crate::executor::wake::{LoopId, Slot};
 use crate::executor::{self, Incident, Lost};
 
@@ -111,6 +112,11 @@ impl Remote {
             None => self.wake(),
             Some(incident) => report_incident(None, incident()),
         }
+    }
+
+    /// Has the error hook told that a foreign waker panicked.
+    pub(super) fn report_waker(&self, payload: Payload) {
+        self.report(move || Incident::Waker(payload));
     }
 
     /// Tells the error hook what other threads had to say.

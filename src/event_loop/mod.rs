@@ -40,6 +40,7 @@ mod ending;
 mod error;
 mod handle;
 mod interrupt;
+#[cfg_attr(not(feature = "threads"), path = "offload/nowhere.rs")]
 mod offload;
 mod pace;
 mod remote_join;

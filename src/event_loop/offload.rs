@@ -7,32 +7,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
-use super::handle::{Handle, Remote};
-use crate::blocking::{Config, Guard, Hook, Join, Left, Patience, Pool};
+use super::handle::Remote;
+use super::shutdown::ShutdownReport;
+pub(super) use crate::blocking::Config;
+use crate::blocking::{Hook, Join, Left, MOMENT, Patience, Pool};
 use crate::executor::task::{Kind, Payload, Seed};
-use crate::executor::{Incident, Lost};
+use crate::executor::{Incident, TaskInfo, TaskState};
+use crate::reactor::Wait;
 
 /// Part of a [`Core`]: its pool, made when the first job comes.
 #[derive(Debug)]
 pub(super) struct Offload {
     config: Config,
     pool: OnceCell<Pool>,
-    /// Finishes what was written to standard streams, if anything was.
-    finish_output: Cell<Option<FinishOutput>>,
     /// A job was handed over since the loop last waited.
     has_new_job: Cell<bool>,
-    pub(super) patience: Patience,
+    patience: Patience,
 }
-
-/// Waits until what was written is through, until the deadline, and gives what was lost.
-type FinishOutput = fn(Option<Instant>) -> Vec<Lost>;
 
 impl Offload {
     pub(super) fn new(config: Config) -> Self {
         Self {
             config,
             pool: OnceCell::new(),
-            finish_output: Cell::new(None),
             has_new_job: Cell::new(false),
             patience: Patience::default(),
         }
@@ -44,8 +41,7 @@ impl Offload {
         self.has_new_job.take() && self.patience.is_there()
     }
 
-    /// Ends the pool; waits for at most `limit`.
-    pub(super) fn close(&self, limit: Duration) -> Left {
+    fn close(&self, limit: Duration) -> Left {
         match self.pool.get() {
             Some(pool) => pool.close(Instant::now().checked_add(limit)),
             None => Left::default(),
@@ -77,27 +73,32 @@ impl Core {
         self.offload.has_new_job.set(true);
         pool.submit(run, seed, stays, guard)
     }
-}
 
-impl Core {
-    /// Holds a virtual clock. It costs a wake-up per job, and the real one does not ask for it.
-    pub(crate) fn work_guard(&self) -> Option<Guard> {
-        let handle = || Handle::new(Arc::clone(&self.remote));
-        self.clock.is_virtual().then(|| Box::new(handle().work_guard()) as Guard)
-    }
-
-    /// Something was written to a standard stream: the end of the loop waits for it.
-    pub(crate) fn will_have_output(&self, finish: FinishOutput) {
-        self.offload.finish_output.set(Some(finish));
-    }
-
-    /// Waits until what was written to standard streams is through; waits for at most `limit`.
-    pub(super) fn finish_output(&self, limit: Duration) {
-        if let Some(finish) = self.offload.finish_output.take() {
-            for lost in finish(Instant::now().checked_add(limit)) {
-                self.executor.shared().report(Incident::Lost(lost));
+    /// Waits as [`sleep`](Self::sleep) does, after it has looked around for a moment (see [`crate::blocking`]).
+    #[cold]
+    pub(super) fn wait_for_job(&self, limit: Option<Duration>) -> io::Result<()> {
+        let begin = Instant::now();
+        while begin.elapsed() < MOMENT.min(limit.unwrap_or(MOMENT)) {
+            self.poll_io(Wait::NotAtAll)?;
+            self.executor.receive();
+            if self.executor.ready_len() > 0 || self.is_timer_due() {
+                self.offload.patience.learn(true);
+                return Ok(());
             }
         }
+        self.offload.patience.learn(false);
+        self.sleep(limit.map(|limit| limit.saturating_sub(begin.elapsed())))
+    }
+
+    /// Ends the pool; waits for at most `limit`. Tells the hook, and the report if there is one, what was left.
+    pub(super) fn close_jobs(&self, limit: Duration, report: Option<&mut ShutdownReport>) {
+        let left = self.offload.close(limit);
+        let Some(report) = report else { return };
+        let now = self.executor.now();
+        let info = |state| move |job| TaskInfo::of_job(job, state, now);
+        report.unstarted = left.unstarted.iter().map(info(TaskState::Over)).collect();
+        report.stuck = left.stuck.iter().map(info(TaskState::Running)).collect();
+        left.stuck.iter().for_each(|&job| self.executor.shared().report(Incident::Stuck(job)));
     }
 }
 
@@ -107,6 +108,6 @@ impl Hook for Remote {
     }
 
     fn waker_panicked(&self, payload: Payload) {
-        self.report(move || Incident::Waker(payload));
+        self.report_waker(payload);
     }
 }

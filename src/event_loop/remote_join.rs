@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 use super::handle::{LoopClosed, Remote};
-use crate::blocking::Hook;
 use crate::executor::task::{Payload, Seed};
 use crate::executor::{Incident, JoinError};
 
@@ -88,7 +87,7 @@ impl<T> Place<T> {
         let [waiter, _task] = wakers;
         if let Some(waiter) = waiter {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waiter.wake())) {
-                self.remote.waker_panicked(payload);
+                self.remote.report_waker(payload);
             }
         }
         unwanted

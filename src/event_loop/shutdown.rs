@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 use super::clock::saturating_nanos;
 use super::core::Core;
 use super::ending::SHUTTING_DOWN;
-use crate::blocking::Left;
 use crate::executor::task::{Kind, TaskRef};
-use crate::executor::{Ended, Incident, TaskInfo, TaskState};
+use crate::executor::{Ended, Incident, TaskInfo};
 use crate::time::Sleep;
 
 /// What was left when a loop ended; see [`EventLoop::shutdown`](super::EventLoop::shutdown).
@@ -81,8 +80,7 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
             report.note(core, task)
         });
     turn_until(core, left(), &|| core.ending.cleanups() == 0);
-    let jobs = core.offload.close(limit.saturating_sub(begin.elapsed()));
-    report.note_jobs(core, &jobs);
+    core.close_jobs(limit.saturating_sub(begin.elapsed()), Some(&mut report));
     core.finish_output(limit.saturating_sub(begin.elapsed()));
     core.ending.stop_adopting();
     let last = core.executor.end_all(&|_| true, &is_overdue, &mut |task| report.note(core, task));
@@ -100,7 +98,7 @@ pub(super) fn end_abruptly(core: &Core) {
     core.remote.close(core);
     core.ending.stop_adopting();
     core.executor.end_all(&|_| true, &|| false, &mut |_| {});
-    core.offload.close(core.shutdown_limit);
+    core.close_jobs(core.shutdown_limit, None);
     core.remote.tell_last(core);
 }
 
@@ -168,14 +166,6 @@ fn turn_until(core: &Core, limit: Duration, is_done: &dyn Fn() -> bool) {
 }
 
 impl ShutdownReport {
-    fn note_jobs(&mut self, core: &Core, left: &Left) {
-        let now = core.executor.now();
-        let info = |state| move |job| TaskInfo::of_job(job, state, now);
-        self.unstarted = left.unstarted.iter().map(info(TaskState::Over)).collect();
-        self.stuck = left.stuck.iter().map(info(TaskState::Running)).collect();
-        left.stuck.iter().for_each(|&job| core.executor.shared().report(Incident::Stuck(job)));
-    }
-
     fn note(&mut self, core: &Core, task: &TaskRef) {
         let info = TaskInfo::of(task, core.executor.now());
         if task.kind() == Kind::Cleanup {

@@ -42,6 +42,7 @@
 //! | "exception was never retrieved" | [`Builder::on_error`](crate::Builder::on_error) | when it happens, not when the object is collected |
 
 mod abort_on_drop;
+#[cfg(feature = "threads")]
 mod blocking;
 mod builder;
 mod cancel_token;
@@ -65,6 +66,7 @@ use crate::event_loop::context;
 #[doc(inline)]
 pub use crate::executor::{AbortHandle, JoinError, JoinHandle, TaskId, TaskInfo, TaskState};
 pub use abort_on_drop::AbortOnDrop;
+#[cfg(feature = "threads")]
 pub use blocking::{BlockingJoin, Unblock, spawn_blocking, unblock};
 pub use builder::Builder;
 pub use cancel_token::{CancelToken, Cancelled, DropGuard, RunUntilCancelled};

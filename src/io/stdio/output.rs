@@ -1,5 +1,6 @@
 //! Standard output and standard error: an [`Outbox`] each, and a thread that drains it.
 
+use std::any::Any;
 use std::io::{self, IsTerminal, Write};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +13,6 @@ use std::time::Instant;
 use futures_io::AsyncWrite;
 
 use super::{KEEP_ALIVE, Standard, patiently};
-use crate::blocking::Guard;
 use crate::event_loop::{context, report_panic};
 use crate::executor::Lost;
 use crate::io::outbox::{Failure, Outbox};
@@ -50,7 +50,7 @@ struct WriterThread {
     is_there: bool,
     is_wanted: bool,
     /// Kept until all is written.
-    guards: Vec<Guard>,
+    guards: Vec<Box<dyn Any + Send>>,
 }
 
 impl Output {
