@@ -2,6 +2,7 @@
 
 #![cfg(not(miri))] // makes sockets
 
+mod common;
 mod net_common;
 
 use std::collections::HashSet;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io::Read, io::Write, net::SocketAddr, thread};
 
+use common::{message, panic_of};
 use monoloop::io::*;
 use monoloop::net::{Server, TcpListener, TcpStream};
 use monoloop::sync::remote;
@@ -268,6 +270,28 @@ fn a_live_connection_is_handed_over() {
     });
 }
 
+#[test]
+fn waiting_for_them_on_a_thread_that_a_worker_may_wait_for_panics() {
+    let _alone = alone();
+    run(async {
+        let workers = workers(1, async |worker: Worker| worker.token().cancelled().await).unwrap();
+        let line = line!() + 1;
+        let text = panic_of(|| workers.blocking_join());
+        assert!(text.contains("`Workers::blocking_join`"), "{text}");
+        assert!(
+            text.contains("`.await` `join`") && text.contains(&format!(".rs:{line}")),
+            "{text}"
+        );
+    });
+    run(async {
+        let workers = workers(1, async |worker: Worker| worker.token().cancelled().await).unwrap();
+        let handle = workers.handle(0);
+        let joined = handle.spawn_with(|| async { drop(workers.join().await) }).unwrap().await;
+        let text = message(joined.unwrap_err().try_into_panic().unwrap());
+        assert!(text.contains("`Workers::join`"), "{text}");
+    });
+}
+
 /// Streams are `Send`, but a stream as it is belongs to its loop: elsewhere it says so, and its drop closes it.
 #[test]
 fn a_stream_that_is_sent_as_it_is_says_where_it_belongs() {
@@ -281,7 +305,7 @@ fn a_stream_that_is_sent_as_it_is_says_where_it_belongs() {
         });
         sent.unwrap().detach();
         let error = receiver.await.unwrap();
-        assert!(error.contains("use `into_std` there and `from_std` here"), "{error}");
+        assert!(error.contains("take it out there (`into_std`"), "{error}");
         assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);
         workers.stop();
         workers.join().await;

@@ -214,6 +214,11 @@ impl Handle {
         context::with("Handle::current", |core| Self::new(Arc::clone(&core.remote)))
     }
 
+    /// Whether the loop is of this thread.
+    pub(super) fn is_own_thread(&self) -> bool {
+        self.remote.is_own_thread()
+    }
+
     /// Returns a handle to the loop that runs on this thread, if one does.
     pub fn try_current() -> Option<Self> {
         context::try_with(|core| Self::new(Arc::clone(&core.remote)))

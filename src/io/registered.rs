@@ -115,12 +115,11 @@ impl<S: Source> Registered<S> {
         let owner = self.owner;
         io::Error::other(match current {
             Some(current) => format!(
-                "the socket belongs to event loop {owner} and was used on event loop {current}: use \
-                 `into_std` there and `from_std` here to move it"
+                "what belongs to event loop {owner} was used on event loop {current}: take it out there \
+                 (`into_std`, `into_owned_fd`) and in here (`from_std`) to move it"
             ),
             None => format!(
-                "the socket belongs to event loop {owner} and was used while no event loop runs on this \
-                 thread"
+                "what belongs to event loop {owner} was used while no event loop runs on this thread"
             ),
         })
     }

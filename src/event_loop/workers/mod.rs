@@ -25,7 +25,7 @@ use self::thread::{Plan, Seat};
 use super::{Builder, Handle};
 use crate::executor::panic_message;
 use crate::executor::task::Payload;
-use crate::sync::remote::oneshot;
+use crate::sync::remote::{oneshot, refuse_on_loop};
 use crate::task::CancelToken;
 
 /// Runs `main` on `count` threads, each with a loop of its own. Zero: as many as this machine can run at a time.
@@ -157,7 +157,7 @@ impl WorkersBuilder {
             Ok(()) => Ok(workers),
             Err(error) => {
                 workers.stop();
-                drop(workers.blocking_join());
+                drop(workers.block());
                 Err(error)
             }
         }
@@ -239,7 +239,16 @@ impl<T> Workers<T> {
     /// # Cancel safety
     ///
     /// Dropping it drops the workers, which stops them.
+    ///
+    /// # Panics
+    ///
+    /// On the thread of one of them, which would wait for itself for ever.
     pub async fn join(mut self) -> Vec<Result<T, WorkerError>> {
+        if self.members.iter().any(|member| member.seat.is_own_thread()) {
+            panic!(
+                "`Workers::join` on the thread of one of the workers, which would wait for itself for ever"
+            );
+        }
         let mut results = Vec::with_capacity(self.len());
         for member in &mut self.members {
             results.push((&mut member.result).await.unwrap_or(Err(WorkerError::LOST)));
@@ -248,9 +257,19 @@ impl<T> Workers<T> {
         results
     }
 
-    /// Waits as [`join`](Self::join) does, and blocks this thread. Not for a thread whose loop runs: it would stand
-    /// still.
-    pub fn blocking_join(mut self) -> Vec<Result<T, WorkerError>> {
+    /// Waits as [`join`](Self::join) does, and blocks this thread.
+    ///
+    /// # Panics
+    ///
+    /// If the loop of this thread runs: all its tasks would stand still, and one that a worker waits for would do so for
+    /// ever.
+    #[track_caller]
+    pub fn blocking_join(self) -> Vec<Result<T, WorkerError>> {
+        refuse_on_loop("Workers::blocking_join", "`join`");
+        self.block()
+    }
+
+    fn block(mut self) -> Vec<Result<T, WorkerError>> {
         let members = std::mem::take(&mut self.members);
         let join = |member: Member<T>| {
             let result = member.result.blocking_recv_anywhere().unwrap_or(Err(WorkerError::LOST));

@@ -43,6 +43,11 @@ impl Seat {
         self.state().handle.clone().expect("workers are given out when each has its loop")
     }
 
+    /// Whether its loop, or the last one it had, is of this thread.
+    pub(super) fn is_own_thread(&self) -> bool {
+        self.handle().is_own_thread()
+    }
+
     pub(super) fn panics(&self) -> usize {
         self.state().panics
     }

@@ -12,7 +12,7 @@ use crate::event_loop::context;
 
 /// Panics if a loop runs on this thread, whether there is something to wait for or not.
 #[track_caller]
-pub(super) fn refuse_on_loop(what: &str, instead: &str) {
+pub(crate) fn refuse_on_loop(what: &str, instead: &str) {
     if context::try_with(|_| ()).is_some() {
         let location = Location::caller();
         panic!(

@@ -53,6 +53,8 @@ pub mod channel;
 pub mod event;
 pub mod oneshot;
 
+pub(crate) use block::refuse_on_loop;
+
 use std::sync::{Mutex, MutexGuard};
 use std::task::Waker;
 
