@@ -47,6 +47,7 @@ pub(crate) use job::Join;
 use slab::Slab;
 
 use self::job::{Job, Work};
+use crate::executor::Origin;
 use crate::executor::task::{Payload, Seed};
 
 /// How long to look around before sleeping, and the longest wait after which it is worth it.
@@ -86,7 +87,7 @@ pub(crate) struct Left {
 pub(crate) struct Pool {
     shared: Arc<Shared>,
     /// Threads do not survive a fork: in the child there is nobody to wait for.
-    process: u32,
+    origin: Origin,
 }
 
 struct Shared {
@@ -157,7 +158,7 @@ impl Pool {
             work: Condvar::new(),
             ended: Condvar::new(),
         };
-        Self { shared: Arc::new(shared), process: std::process::id() }
+        Self { shared: Arc::new(shared), origin: Origin::here() }
     }
 
     /// Queues a closure. On a pool that is closed it is dropped, and the outcome is that it was cancelled.
@@ -187,7 +188,7 @@ impl Pool {
     pub(crate) fn close(&self, deadline: Option<Instant>) -> Left {
         let mut left = Left::default();
         let unstarted = self.shared.shut();
-        if std::process::id() == self.process {
+        if self.origin.is_here() {
             self.shared.work.notify_all();
             cancel(unstarted, &mut left.unstarted);
             self.shared.wait_for_threads(deadline);

@@ -42,13 +42,13 @@ fn in_another_process_nobody_waits_for_threads() {
     });
     begun.recv().expect("it begins");
     let queued = submit(&pool, || ());
-    let own = std::mem::replace(&mut pool.process, 0);
+    let own = std::mem::replace(&mut pool.origin, Origin::elsewhere());
     let left = pool.close(None);
     assert_eq!((left.unstarted.len(), left.stuck.len()), (1, 1));
     assert!(matches!(queued.poll(Waker::noop()), Poll::Ready(Some(Err(_)))));
     drop(go);
     assert!(wait(&running).is_err());
-    pool.process = own;
+    pool.origin = own;
     assert!(pool.close(None).stuck.is_empty());
 }
 

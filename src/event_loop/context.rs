@@ -27,7 +27,7 @@ impl Entered {
     ///
     /// # Panics
     ///
-    /// If a loop is current already: one thread runs one loop at a time.
+    /// If a loop is current already: one thread runs one loop at a time. If `core` is the parent process's.
     #[track_caller]
     pub(super) fn new(
         core: &Rc<Core>,
@@ -35,11 +35,22 @@ impl Entered {
         location: &'static Location<'static>,
     ) -> Self {
         if let Some((running, since)) = try_with(|core| core.entered_by()) {
+            let is_forked = try_with(|core| !core.origin.is_here()) == Some(true);
+            assert!(
+                !is_forked,
+                "`{what}` called at {location}, in a process that was forked inside of an event loop: make a new \
+                 loop on a new thread"
+            );
             panic!(
                 "`{what}` called at {location}, inside the event loop that is in `{running}` since \
                  {since}: a thread runs one loop at a time; `.await` the future or `spawn` it instead"
             );
         }
+        assert!(
+            core.origin.is_here(),
+            "`{what}` called at {location} on an event loop that was made before the process was forked, and is the \
+             parent's: make a new loop"
+        );
         core.set_entered_by(what, location);
         CURRENT.with(|current| current.set(Rc::as_ptr(core)));
         Self { core: Rc::clone(core) }

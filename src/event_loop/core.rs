@@ -22,7 +22,7 @@ use super::pace::Pace;
 use crate::blocking::{self, MOMENT};
 use crate::executor::task::TaskRef;
 use crate::executor::wake::{LoopId, Release, WakeRef};
-use crate::executor::{Executor, Incident, Reporter};
+use crate::executor::{Executor, Incident, Origin, Reporter};
 #[cfg(feature = "net")]
 use crate::net::Lookups;
 use crate::reactor::{Reactor, SourceKey, Wait};
@@ -62,6 +62,7 @@ pub(crate) struct Core {
     /// The last sequence number given to a timer.
     sequence: Cell<u64>,
     pub(super) remote: Arc<Remote>,
+    pub(super) origin: Origin,
     pub(super) pace: Pace,
     pub(super) shutdown_limit: Duration,
     /// How long tasks have to end by themselves after the loop's token was cancelled.
@@ -104,6 +105,7 @@ impl Core {
             due: RefCell::new(Vec::new()),
             sequence: Cell::new(0),
             remote,
+            origin: Origin::here(),
             pace: Pace::new(config.poll_budget, config.io_interval),
             shutdown_limit: config.shutdown_limit,
             grace: config.grace,

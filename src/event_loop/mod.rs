@@ -100,6 +100,17 @@ pub fn run<F: Future>(future: F) -> F::Output {
 
 /// A single-threaded event loop. It belongs to the thread that made it.
 ///
+/// # Forks
+///
+/// `process::Command` is how to start other programs. Whoever calls `fork` himself finds the loop
+/// in the child as well, but it is the parent's: the two share the poller. So in the child all ways to run it panic, and its
+/// drop, and those of sockets, children, socket files and temporary directories, do nothing that the parent would notice.
+/// Tasks are dropped with it: end with `_exit` what shall not be dropped.
+///
+/// The child makes a loop of its own; if it was forked inside of a run, on a new thread, and it must not return into
+/// that run. The standard streams (`io::stdout` and its kin) have threads, which a fork does not take along: a child whose parent used
+/// them writes by means of std.
+///
 /// # Examples
 ///
 /// ```
@@ -145,8 +156,8 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// If a loop runs on this thread already, naming both places; if waiting for I/O fails; and with the
-    /// future's own panic.
+    /// If a loop runs on this thread already, naming both places; if waiting for I/O fails; in a process that was
+    /// [forked](Self#forks) since it was made; and with the future's own panic.
     #[doc(alias = "run_until_complete")]
     #[doc(alias = "block_on")]
     #[track_caller]
@@ -336,6 +347,10 @@ impl EventLoop {
 
     #[track_caller]
     fn shutdown_at(self, limit: Duration, location: &'static Location<'static>) -> ShutdownReport {
+        if !self.core.origin.is_here() {
+            // It is the parent's: our drop forgets it.
+            return ShutdownReport::default();
+        }
         let _entered = Entered::new(&self.core, "EventLoop::shutdown", location);
         shutdown::end(&self.core, limit)
     }
@@ -347,11 +362,11 @@ impl Drop for EventLoop {
         if self.core.remote.is_closed() {
             return;
         }
-        if context::try_with(|_| ()).is_none() {
+        if context::try_with(|_| ()).is_none() && self.core.origin.is_here() {
             let _entered = Entered::new(&self.core, "EventLoop::drop", Location::caller());
             shutdown::end(&self.core, self.core.shutdown_limit);
         } else {
-            // Inside another's run it cannot be current, and its tasks' drops shall not spawn on that other one.
+            // Inside another's run, or after a fork, it cannot be current, and its tasks' drops shall not spawn on that other one.
             let _nowhere = context::Nowhere::new();
             shutdown::end_abruptly(&self.core);
         }

@@ -12,6 +12,7 @@
 pub(crate) mod children;
 mod info;
 mod join;
+mod origin;
 pub(crate) mod pinned;
 pub(crate) mod task;
 pub(crate) mod wake;
@@ -19,6 +20,7 @@ pub(crate) mod wake;
 pub use info::{TaskId, TaskInfo, TaskState};
 pub(crate) use join::panic_message;
 pub use join::{AbortHandle, JoinError, JoinHandle};
+pub(crate) use origin::Origin;
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;

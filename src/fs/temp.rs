@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::File;
 use super::operation::Operation;
 use crate::event_loop::context;
+use crate::executor::Origin;
 
 /// Makes an empty directory with a new name in the system's directory for temporary files ([`std::env::temp_dir`]), which
 /// only its owner may enter. It is removed with all that is in it when the [`TempDir`] is dropped.
@@ -35,7 +36,7 @@ pub fn temp_dir() -> Operation<TempDir> {
     let location = Location::caller();
     Operation::new("fs::temp_dir", location, move || {
         let path = with_new_name(new_dir)?.1;
-        Ok(TempDir { path, location })
+        Ok(TempDir { path, origin: Origin::here(), location })
     })
 }
 
@@ -94,12 +95,13 @@ fn with_new_name<T>(make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(T, Pat
 /// A directory that is removed with all that is in it; made by [`temp_dir`].
 ///
 /// Its drop has a thread do so, which the end of the loop waits for; on a thread without a loop, it does so itself. That it
-/// cannot be removed is told only by [`close`](Self::close).
+/// cannot be removed is told only by [`close`](Self::close). Its drop in a process that was forked does nothing.
 #[derive(Debug)]
 #[must_use = "it is removed when it is dropped"]
 pub struct TempDir {
     /// Empty: it is not to be removed.
     path: PathBuf,
+    origin: Origin,
     location: &'static Location<'static>,
 }
 
@@ -129,7 +131,7 @@ impl TempDir {
 impl Drop for TempDir {
     fn drop(&mut self) {
         let path = mem::take(&mut self.path);
-        if path.as_os_str().is_empty() {
+        if path.as_os_str().is_empty() || !self.origin.is_here() {
             return;
         }
         let removal = Removal(path);

@@ -14,6 +14,7 @@ use rustix::process::{self, Pid, kill_process};
 use super::orphan::Orphan;
 use super::pidfd::PidFd;
 use crate::event_loop::{Core, context};
+use crate::executor::Origin;
 use crate::executor::wake::LoopId;
 use crate::io::Registered;
 use crate::reactor::Direction;
@@ -32,7 +33,8 @@ impl Process {
     pub(super) fn new(core: &Core, child: StdChild, kill_on_drop: bool) -> io::Result<Self> {
         // From here on its drop takes care of the child.
         let (id, owner) = (child.id(), core.id());
-        let running = Running { id, owner, life: Mutex::new(Life::Runs(child)), watch: None };
+        let life = Mutex::new(Life::Runs(child));
+        let running = Running { id, owner, life, origin: Origin::here(), watch: None };
         let mut process = Self { running: Some(running), kill_on_drop: true };
         let running = process.running.as_mut().expect("there until the drop");
         running.watch = Some(Watch::begin(core, running.id)?);
@@ -48,7 +50,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let Some(running) = self.running.take() else { return };
-        if running.is_over() {
+        if !running.is_to_reap() {
             return;
         }
         if self.kill_on_drop {
@@ -68,6 +70,8 @@ pub(super) struct Running {
     /// The loop that learns of its exit.
     owner: LoopId,
     life: Mutex<Life>,
+    /// Its parent.
+    origin: Origin,
     /// `None` only while it is made.
     watch: Option<Watch>,
 }
@@ -111,6 +115,11 @@ impl Running {
 
     pub(super) fn is_over(&self) -> bool {
         !matches!(*self.life(), Life::Runs(_))
+    }
+
+    /// Whether somebody has to reap it, and we can: after a fork it is the parent's child, not ours.
+    pub(super) fn is_to_reap(&self) -> bool {
+        !self.is_over() && self.origin.is_here()
     }
 
     /// Its id, as long as that is its own.

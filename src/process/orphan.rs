@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::exit::Running;
 use crate::event_loop::context;
+use crate::executor::Origin;
 
 /// How long the loop's end waits for a child that was killed. Only one that the system cannot end takes so long.
 const MOMENT: Duration = Duration::from_millis(200);
@@ -56,7 +57,7 @@ impl Drop for Orphan {
         let Some(running) = self.running.take() else { return };
         // Inside of a run, nothing blocks.
         let may_wait = self.is_killed && context::try_with(|_| ()).is_none();
-        if running.is_over() || may_wait && running.wait_a_moment(MOMENT) {
+        if !running.is_to_reap() || may_wait && running.wait_a_moment(MOMENT) {
             return;
         }
         if let Some(child) = running.into_std() {
@@ -66,14 +67,14 @@ impl Drop for Orphan {
 }
 
 /// The children that the thread looks after.
-static LEFT: Mutex<Left> =
-    Mutex::new(Left { children: Vec::new(), has_thread: false, is_new: false });
+static LEFT: Mutex<Left> = Mutex::new(Left { children: Vec::new(), thread: None, is_new: false });
 /// There is a new one.
 static NEW: Condvar = Condvar::new();
 
 struct Left {
     children: Vec<StdChild>,
-    has_thread: bool,
+    /// The process that has the thread: a fork does not take it along.
+    thread: Option<Origin>,
     /// One came since the thread looked.
     is_new: bool,
 }
@@ -83,10 +84,10 @@ fn give_to_thread(child: StdChild) {
     left.children.push(child);
     left.is_new = true;
     NEW.notify_one();
-    if !left.has_thread {
+    if !left.thread.is_some_and(Origin::is_here) {
         let thread = thread::Builder::new().name("monoloop-reaper".to_owned());
         // Where there can be no thread, the next orphan tries again.
-        left.has_thread = thread.spawn(look_after_all).is_ok();
+        left.thread = thread.spawn(look_after_all).is_ok().then(Origin::here);
     }
 }
 
@@ -98,7 +99,7 @@ fn look_after_all() {
         left.children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
         if left.children.is_empty() {
             drop(mem::take(&mut left.children));
-            left.has_thread = false;
+            left.thread = None;
             return;
         }
         period = if mem::take(&mut left.is_new) { PERIODS.0 } else { PERIODS.1.min(period * 2) };

@@ -44,6 +44,7 @@ use mio::event::{Event, Source as MioSource};
 use mio::{Events, Interest, Registry, Token};
 use slab::Slab;
 
+use crate::executor::Origin;
 use crate::executor::wake::{Unpark, WakeRef};
 pub(crate) use source::Direction;
 use source::{Readied, Source};
@@ -135,7 +136,7 @@ impl Reactor {
             sources: RefCell::new(Slab::new()),
             last_generation: Cell::new(0),
             precise: precise::PreciseTimer::new(&registry, PRECISE)?,
-            unparker: Arc::new(Unparker { waker, registry }),
+            unparker: Arc::new(Unparker { waker, registry, origin: Origin::here() }),
         })
     }
 
@@ -177,7 +178,7 @@ impl Reactor {
     /// Takes `io` out of the poller and forgets it.
     pub(crate) fn deregister(&self, key: SourceKey, io: &mut impl MioSource) -> io::Result<()> {
         self.forget(key);
-        self.unparker.registry.deregister(io)
+        self.unparker.deregister(io)
     }
 
     /// Forgets a source whose descriptor is closed, or will be: the kernel drops the registration then.
@@ -414,7 +415,7 @@ fn interest() -> Interest {
 pub(crate) fn deregister_elsewhere(unparker: &dyn Unpark, io: &mut impl MioSource) {
     if let Some(unparker) = unparker.as_any().downcast_ref::<Unparker>() {
         // It fails only for a descriptor that the poller does not know, and then all is well.
-        let _unknown = unparker.registry.deregister(io);
+        let _unknown = unparker.deregister(io);
     }
 }
 
@@ -423,6 +424,14 @@ pub(crate) fn deregister_elsewhere(unparker: &dyn Unpark, io: &mut impl MioSourc
 struct Unparker {
     waker: mio::Waker,
     registry: Registry,
+    origin: Origin,
+}
+
+impl Unparker {
+    /// Takes `io` out of the poller, if that is ours: after a fork it is the parent's, who has `io` too.
+    fn deregister(&self, io: &mut impl MioSource) -> io::Result<()> {
+        if self.origin.is_here() { self.registry.deregister(io) } else { Ok(()) }
+    }
 }
 
 impl Unpark for Unparker {

@@ -17,7 +17,6 @@ use std::io::{self, Read};
 use std::mem;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -26,6 +25,7 @@ use slab::Slab;
 use super::SignalKind;
 use super::disposition::Disposition;
 use crate::event_loop::{Core, context, report_panic};
+use crate::executor::Origin;
 use crate::io::Registered;
 use crate::reactor::Direction;
 
@@ -43,7 +43,7 @@ struct Pipe {
     reader: UnixStream,
     writer: UnixStream,
     /// The process that it is for: a fork shares it, and needs one of its own.
-    process: u32,
+    origin: Origin,
 }
 
 /// A signal that somebody listens to, or did.
@@ -112,8 +112,7 @@ impl Drop for Seat {
 impl Hub {
     /// Sees to it that this process has a pipe of its own.
     fn open_pipe(&mut self) -> io::Result<()> {
-        let process = process::id();
-        if self.pipe.as_ref().is_some_and(|pipe| pipe.process == process) {
+        if self.pipe.as_ref().is_some_and(|pipe| pipe.origin.is_here()) {
             return Ok(());
         }
         let (reader, writer) = UnixStream::pair()?;
@@ -124,7 +123,7 @@ impl Hub {
             // After a fork: these are of the parent's loops.
             kind.listeners.iter_mut().for_each(|(_, waker)| mem::forget(waker.take()));
         }
-        self.pipe = Some(Pipe { reader, writer, process });
+        self.pipe = Some(Pipe { reader, writer, origin: Origin::here() });
         Ok(())
     }
 

@@ -14,6 +14,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::executor::Origin;
+
 /// Binds with `bind`, and once more if a stale socket file was in the way. `connect` tries whether anybody is there.
 pub(super) fn bind_over_stale<T, C>(
     addr: &SocketAddr,
@@ -41,6 +43,7 @@ fn remove_stale<C>(path: &Path, connect: impl Fn() -> io::Result<C>) -> bool {
 /// A socket file, told apart from another that took its path.
 #[derive(Debug)]
 pub(super) struct SocketFile {
+    origin: Origin,
     path: PathBuf,
     device: u64,
     inode: u64,
@@ -53,7 +56,12 @@ impl SocketFile {
         // Absolute: the working folder may be another one when the file is removed.
         let path = std::path::absolute(path).ok()?;
         let is_socket = metadata.file_type().is_socket();
-        is_socket.then(|| Self { path, device: metadata.dev(), inode: metadata.ino() })
+        is_socket.then(|| Self {
+            origin: Origin::here(),
+            path,
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
     }
 
     /// Removes the file if it is still the same. True: it is gone.
@@ -63,13 +71,13 @@ impl SocketFile {
     }
 }
 
-/// Its drop removes the file. A field of its own, so that the listener can be taken apart.
+/// Its drop removes the file, but for that in a process that was forked. A field of its own, so that the listener can be taken apart.
 #[derive(Debug)]
 pub(super) struct Unlink(pub(super) Option<SocketFile>);
 
 impl Drop for Unlink {
     fn drop(&mut self) {
-        if let Some(file) = &self.0 {
+        if let Some(file) = self.0.as_ref().filter(|file| file.origin.is_here()) {
             file.remove();
         }
     }
