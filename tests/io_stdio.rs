@@ -3,8 +3,10 @@
 
 mod common;
 
+use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::task::Poll;
 use std::thread;
@@ -21,6 +23,11 @@ const END: &str = "<end>";
 
 /// In the child, runs `body` and exits as `main` does. In the test, gives the child.
 fn child(name: &str, body: impl FnOnce()) -> Child {
+    child_with(name, body, [Stdio::piped(), Stdio::piped(), Stdio::piped()])
+}
+
+/// The same, with other streams.
+fn child_with(name: &str, body: impl FnOnce(), [stdin, stdout, stderr]: [Stdio; 3]) -> Child {
     if std::env::var(VARIABLE).is_ok_and(|wanted| wanted == name) {
         // Nobody ends this process if it hangs and the test was killed.
         thread::spawn(|| {
@@ -35,11 +42,71 @@ fn child(name: &str, body: impl FnOnce()) -> Child {
     Command::new(std::env::current_exe().expect("a test has a path"))
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(VARIABLE, name)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdin(stdin)
+        .stdout(stdout)
+        .stderr(stderr)
         .spawn()
         .expect("a test can be run")
+}
+
+/// Both sides of a new terminal: a person's and the program's.
+fn terminal() -> (File, OwnedFd) {
+    let (mut person, mut program) = (0, 0);
+    let null = std::ptr::null_mut();
+    // SAFETY: the pointers are to live variables, or null where that is allowed.
+    let opened =
+        unsafe { libc::openpty(&mut person, &mut program, null, null.cast(), null.cast()) };
+    assert_eq!(opened, 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: both were just opened, for us.
+    let (person, program) =
+        unsafe { (OwnedFd::from_raw_fd(person), OwnedFd::from_raw_fd(program)) };
+    for side in [&person, &program] {
+        rustix::io::fcntl_setfd(side, rustix::io::FdFlags::CLOEXEC).unwrap();
+    }
+    (person.into(), program)
+}
+
+#[test]
+fn a_person_at_a_terminal_is_known_and_answered() {
+    let (mut person, program) = terminal();
+    let side = || Stdio::from(program.try_clone().unwrap());
+    let body = || {
+        monoloop::run(async {
+            let (mut input, mut output) = (stdin(), stdout());
+            assert!(input.is_terminal() && output.is_terminal() && stderr().is_terminal());
+            output.write_all(b"name? ").await.unwrap();
+            // A line that is not at its end comes out too.
+            output.flush().await.unwrap();
+            let name = input.next_line().await.unwrap().unwrap();
+            output.write_all(format!("hello {name}").as_bytes()).await.unwrap();
+            // Ctrl-d is the end of the input, and not for ever.
+            assert_eq!(input.next_line().await.unwrap(), None);
+            assert_eq!(input.next_line().await.unwrap().unwrap(), "more");
+            for fd in [0, 1, 2] {
+                // SAFETY: the standard streams are open.
+                let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+                assert!(
+                    !rustix::fs::fcntl_getfl(fd).unwrap().contains(rustix::fs::OFlags::NONBLOCK)
+                );
+            }
+        });
+    };
+    let name = "a_person_at_a_terminal_is_known_and_answered";
+    let mut child = child_with(name, body, [side(), side(), side()]);
+    drop(program);
+    let mut await_text = |text: &str, answer: &[u8]| {
+        let (mut all, mut byte) = (Vec::new(), [0]);
+        while !all.ends_with(text.as_bytes()) {
+            assert_eq!(person.read(&mut byte).unwrap_or(0), 1, "{}", String::from_utf8_lossy(&all));
+            all.push(byte[0]);
+        }
+        person.write_all(answer).unwrap();
+    };
+    await_text("name? ", b"you\n");
+    await_text("hello you", b"\x04");
+    await_text("", b"more\n");
+    await_text(END, b"");
+    assert!(child.wait().unwrap().success());
 }
 
 /// Ends the input of the child, and gives what it wrote. It must succeed.
