@@ -96,7 +96,7 @@ fn a_child_that_closes_its_outputs_still_gets_its_input() {
     });
 }
 
-/// BUGCLASSES 46: the rule for outputs.
+/// The rule for outputs.
 #[test]
 fn the_output_ends_with_the_last_who_has_the_pipe() {
     let _leftovers = no_leftovers();
@@ -194,7 +194,6 @@ fn status_closes_the_pipes_that_nobody_serves() {
     });
 }
 
-/// BUGCLASSES 46.
 #[test]
 fn a_hundred_outputs_leave_no_descriptor() {
     let _leftovers = no_leftovers();
@@ -244,7 +243,7 @@ fn what_an_exited_child_wrote_is_still_read() {
     });
 }
 
-/// BUGCLASSES 43. Rust ignores SIGPIPE, and children have its default.
+/// Rust ignores SIGPIPE, and children have its default.
 #[test]
 fn writing_to_a_child_that_is_gone_is_a_broken_pipe() {
     let _leftovers = no_leftovers();
@@ -263,7 +262,7 @@ fn writing_to_a_child_that_is_gone_is_a_broken_pipe() {
     });
 }
 
-/// BUGCLASSES 20: the error is told to one who only waits to write.
+/// The error is told to one who only waits to write.
 #[test]
 fn a_writer_that_waits_hears_of_the_child_s_end() {
     let _leftovers = no_leftovers();
@@ -279,7 +278,6 @@ fn a_writer_that_waits_hears_of_the_child_s_end() {
     });
 }
 
-/// BUGCLASSES 47.
 #[test]
 fn a_child_that_never_reads_holds_the_writer_back() {
     let _leftovers = no_leftovers();
@@ -295,7 +293,7 @@ fn a_child_that_never_reads_holds_the_writer_back() {
     });
 }
 
-/// BUGCLASSES 17: of what was not read the rest is still there, byte by byte.
+/// Of what was not read the rest is still there, byte by byte.
 #[test]
 fn reads_of_one_byte_come_to_the_end() {
     let _leftovers = no_leftovers();
@@ -336,7 +334,7 @@ fn descriptors(child: &Child, numbers: Range<u32>) -> Vec<PathBuf> {
     numbers.filter_map(|n| fs::read_link(format!("/proc/{id}/fd/{n}")).ok()).collect()
 }
 
-/// BUGCLASSES 46: a child that has another's stdin would keep its end away.
+/// A child that has another's stdin would keep its end away.
 #[test]
 fn no_child_inherits_the_pipes_of_another() {
     let _leftovers = no_leftovers();

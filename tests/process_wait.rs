@@ -115,7 +115,7 @@ fn a_dropped_wait_loses_nothing() {
     });
 }
 
-/// BUGCLASSES 18. What a wake means is looked up; that of a descriptor alone proves nothing.
+/// What a wake means is looked up; that of a descriptor alone proves nothing.
 #[test]
 fn a_spurious_wake_is_only_a_poll_more() {
     let _leftovers = no_leftovers();
@@ -136,7 +136,7 @@ fn a_spurious_wake_is_only_a_poll_more() {
     });
 }
 
-/// BUGCLASSES 46, and asyncio's `wait` before 3.16.
+/// A fault of asyncio's `wait` before 3.16.
 #[test]
 fn wait_returns_though_a_grandchild_holds_the_pipes() {
     let _leftovers = no_leftovers();
@@ -181,7 +181,7 @@ fn kill_and_terminate_end_it_and_leave_alone_what_has_ended() {
     });
 }
 
-/// BUGCLASSES 45: wait after kill, and the ids of processes.
+/// Wait after kill, and the ids of processes.
 #[test]
 fn no_signal_goes_to_a_child_that_has_exited() {
     let _leftovers = no_leftovers();
@@ -217,7 +217,6 @@ fn a_signal_reaches_the_child_and_an_odd_number_nobody() {
 
 // ----- dropping
 
-/// BUGCLASSES 45.
 #[test]
 fn a_thousand_dropped_children_leave_no_zombie() {
     let _leftovers = no_leftovers();
@@ -356,7 +355,7 @@ fn without_a_loop_nothing_is_started() {
     assert_eq!(children(), []);
 }
 
-/// BUGCLASSES 24: whatever descriptor it is that cannot be had, nothing is left.
+/// Whatever descriptor it is that cannot be had, nothing is left.
 #[test]
 fn when_descriptors_run_out_no_child_is_left() {
     let _leftovers = no_leftovers();
@@ -384,7 +383,7 @@ fn when_descriptors_run_out_no_child_is_left() {
     });
 }
 
-/// BUGCLASSES 45, and asyncio's 255.
+/// asyncio gives 255 here.
 #[test]
 fn a_status_that_somebody_else_took_is_an_error() {
     let _leftovers = no_leftovers();

@@ -158,7 +158,6 @@ fn a_dropped_wait_loses_nothing() {
     });
 }
 
-/// BUGCLASSES 44.
 #[test]
 fn ten_thousand_signals_during_polls_are_told_in_every_burst_and_interrupt_nothing() {
     let _leftovers = no_leftovers();
@@ -218,7 +217,6 @@ fn ten_thousand_signals_during_polls_are_told_in_every_burst_and_interrupt_nothi
     sender.join().unwrap();
 }
 
-/// BUGCLASSES 44.
 #[test]
 fn two_loops_are_both_told() {
     let _leftovers = no_leftovers();
@@ -456,7 +454,6 @@ fn the_handler_leaves_the_error_number_alone_and_a_full_pipe_blocks_nobody() {
     });
 }
 
-/// BUGCLASSES 42.
 #[test]
 fn signals_of_a_forked_child_are_not_told_to_the_parent() {
     let _leftovers = no_leftovers();
@@ -471,7 +468,6 @@ fn signals_of_a_forked_child_are_not_told_to_the_parent() {
     });
 }
 
-/// BUGCLASSES 42.
 #[test]
 fn a_forked_child_can_listen_by_a_loop_of_its_own() {
     let _leftovers = no_leftovers();

@@ -160,7 +160,7 @@ impl Child {
     /// # Errors
     ///
     /// [`NotFound`](io::ErrorKind::NotFound) if the child has exited; [`InvalidInput`](io::ErrorKind::InvalidInput) if
-    /// there is no such signal; others if the child runs as another user by now.
+    /// there is no such signal, or it has no name, as those for real-time have none; others if the child runs as another user by now.
     ///
     /// # Examples
     ///
