@@ -18,9 +18,8 @@
 //! # Short waits
 //!
 //! To sleep and be woken costs two system calls, and tens of microseconds where the processor went to sleep too. So a
-//! thread without a job, and a loop that waits for one, look around for a [`MOMENT`] first, giving way to other threads
-//! all the time; but only if the last such wait was shorter than that. So it costs at most a moment of one processor for
-//! each job that was quick or that came soon, and nothing otherwise.
+//! thread without a job, and a loop that waits for one, look around for a [`MOMENT`] first, as long as that is not in vain
+//! (see [`Patience`]). They do not give way meanwhile: on a busy machine that costs a whole slice of time.
 //!
 //! # The end
 //!
@@ -31,6 +30,7 @@
 //! No lock is held while foreign code runs: closures, wakers, the drop of either or of an outcome.
 
 mod job;
+mod patience;
 mod worker;
 
 use std::any::Any;
@@ -43,15 +43,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) use job::Join;
+pub(crate) use patience::{MOMENT, Patience};
 
 use slab::Slab;
 
 use self::job::{Job, Work};
 use crate::executor::Origin;
 use crate::executor::task::{Payload, Seed};
-
-/// How long to look around before sleeping, and the longest wait after which it is worth it.
-pub(crate) const MOMENT: Duration = Duration::from_micros(50);
 
 /// How a pool is set up.
 #[derive(Clone, Debug)]

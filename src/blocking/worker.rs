@@ -1,13 +1,13 @@
 //! One thread of a pool.
 
-use std::cell::Cell;
+use std::hint;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use super::{Entry, MOMENT, Place, Shared, State};
+use super::{Entry, MOMENT, Patience, Place, Shared, State};
 use crate::executor::task::Seed;
 use crate::executor::wake::WakeRef;
 
@@ -16,7 +16,7 @@ pub(super) fn start(shared: &Arc<Shared>, state: &mut State) -> io::Result<()> {
     let number = state.started + 1;
     let place = state.workers.vacant_entry();
     let worker =
-        Worker { shared: Arc::clone(shared), place: place.key(), is_eager: Cell::new(false) };
+        Worker { shared: Arc::clone(shared), place: place.key(), patience: Patience::default() };
     let thread = thread::Builder::new()
         .name(format!("{}-{number}", shared.config.thread_name))
         .spawn(move || worker.run())?;
@@ -31,8 +31,7 @@ struct Worker {
     shared: Arc<Shared>,
     /// Among the workers.
     place: usize,
-    /// The last wait for a job was short.
-    is_eager: Cell<bool>,
+    patience: Patience,
 }
 
 impl Worker {
@@ -99,27 +98,29 @@ impl Worker {
 
     /// Waits for a job. True: none came for as long as the thread is kept.
     fn wait<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, bool) {
-        let begin = Instant::now();
-        self.shared.has_news.store(false, Ordering::Relaxed);
-        // Only the last one looks.
-        if self.is_eager.get() && state.idle == state.asleep + 1 {
+        // Only the last one looks around.
+        if state.idle == state.asleep + 1 && self.patience.is_there() {
+            self.shared.has_news.store(false, Ordering::Relaxed);
             drop(state);
-            self.look_around(begin);
+            self.patience.learn(self.look_around());
             state = self.shared.lock();
             if !state.queue.is_empty() || state.is_closed {
                 return (state, false);
             }
         }
-        let (state, is_bored) = self.sleep(state);
-        self.is_eager.set(begin.elapsed() < MOMENT);
-        (state, is_bored)
+        self.sleep(state)
     }
 
-    /// Waits a moment for news.
-    fn look_around(&self, begin: Instant) {
-        while !self.shared.has_news.load(Ordering::Relaxed) && begin.elapsed() < MOMENT {
-            thread::yield_now();
+    /// Waits a moment for news. Whether there are any.
+    fn look_around(&self) -> bool {
+        let begin = Instant::now();
+        while begin.elapsed() < MOMENT {
+            if self.shared.has_news.load(Ordering::Relaxed) {
+                return true;
+            }
+            hint::spin_loop();
         }
+        false
     }
 
     /// Sleeps until it is called. True: it was not, for as long as the thread is kept.

@@ -6,7 +6,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::clock::{Clock, saturating_nanos};
@@ -274,33 +273,26 @@ impl Core {
         if self.clock.is_virtual() {
             return self.wait_virtually(limit);
         }
-        if limit != Some(Duration::ZERO) && self.offload.has_new_job() {
+        if limit != Some(Duration::ZERO) && self.offload.looks_around() {
             return self.wait_for_job(limit);
         }
         self.sleep(limit)
     }
 
-    /// A job was handed over since the last wait. If the last wait for one was short, this one may be too: looks around
-    /// for a moment first (see [`blocking`]).
+    /// A job was handed over since the last wait: looks around for a moment before it sleeps (see [`blocking`]).
     #[cold]
     fn wait_for_job(&self, limit: Option<Duration>) -> io::Result<()> {
         let begin = Instant::now();
-        if self.offload.is_eager() {
-            while begin.elapsed() < MOMENT.min(limit.unwrap_or(MOMENT)) {
-                self.poll_io(Wait::NotAtAll)?;
-                self.executor.receive();
-                if self.executor.ready_len() > 0 || self.is_timer_due() {
-                    return Ok(());
-                }
-                thread::yield_now();
+        while begin.elapsed() < MOMENT.min(limit.unwrap_or(MOMENT)) {
+            self.poll_io(Wait::NotAtAll)?;
+            self.executor.receive();
+            if self.executor.ready_len() > 0 || self.is_timer_due() {
+                self.offload.patience.learn(true);
+                return Ok(());
             }
         }
-        self.sleep(limit.map(|limit| limit.saturating_sub(begin.elapsed())))?;
-        let ready = self.executor.ready_len();
-        self.executor.receive();
-        let was_woken = self.executor.ready_len() > ready;
-        self.offload.set_eager(was_woken && begin.elapsed() < MOMENT);
-        Ok(())
+        self.offload.patience.learn(false);
+        self.sleep(limit.map(|limit| limit.saturating_sub(begin.elapsed())))
     }
 
     /// Waits for I/O, the next timer or another thread.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::handle::{Handle, Remote};
-use crate::blocking::{Config, Guard, Hook, Join, Left, Pool};
+use crate::blocking::{Config, Guard, Hook, Join, Left, Patience, Pool};
 use crate::executor::task::{Kind, Payload, Seed};
 use crate::executor::{Incident, Lost};
 
@@ -21,8 +21,7 @@ pub(super) struct Offload {
     finish_output: Cell<Option<FinishOutput>>,
     /// A job was handed over since the loop last waited.
     has_new_job: Cell<bool>,
-    /// The last wait for a job was short.
-    is_eager: Cell<bool>,
+    pub(super) patience: Patience,
 }
 
 /// Waits until what was written is through, until the deadline, and gives what was lost.
@@ -35,23 +34,14 @@ impl Offload {
             pool: OnceCell::new(),
             finish_output: Cell::new(None),
             has_new_job: Cell::new(false),
-            is_eager: Cell::new(false),
+            patience: Patience::default(),
         }
     }
 
-    /// Whether a job was handed over since this was asked last.
+    /// Whether the loop looks around before it waits: a job was handed over since it did so last.
     #[inline]
-    pub(super) fn has_new_job(&self) -> bool {
-        self.has_new_job.take()
-    }
-
-    /// Whether the loop looks around for a moment before it sleeps.
-    pub(super) fn is_eager(&self) -> bool {
-        self.is_eager.get()
-    }
-
-    pub(super) fn set_eager(&self, is_eager: bool) {
-        self.is_eager.set(is_eager);
+    pub(super) fn looks_around(&self) -> bool {
+        self.has_new_job.take() && self.patience.is_there()
     }
 
     /// Ends the pool; waits for at most `limit`.
