@@ -259,7 +259,7 @@ fn an_error_of_a_write_comes_once_at_the_next_flush_or_write() {
     let _clean = no_leftovers();
     let (event_loop, log) = reporting_loop();
     event_loop.run(async {
-        let mut full = OpenOptions::new().write(true).open("/dev/full").await.unwrap();
+        let mut full = File::options().write(true).open("/dev/full").await.unwrap();
         full.write_all(b"into the void").await.unwrap();
         assert_eq!(full.flush().await.unwrap_err().kind(), ErrorKind::StorageFull);
         full.flush().await.expect("it was told");

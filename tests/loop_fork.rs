@@ -1,7 +1,8 @@
 //! What a child made by `fork` has of its parent's loop, and what it does not do to it.
 
-#![cfg(all(unix, not(miri)))] // forks
+#![cfg(all(target_os = "linux", not(miri)))] // forks, and counts
 
+mod census;
 mod common;
 mod net_common;
 
@@ -11,6 +12,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::task::Waker;
 use std::time::Duration;
 
+use census::no_leftovers;
 use common::{isolated, panic_of, poll_once};
 use monoloop::fs::temp_dir;
 use monoloop::io::*;
@@ -46,6 +48,7 @@ fn drop_in_child<T>(cell: &RefCell<Option<T>>) {
 #[test]
 fn what_the_child_drops_stays_the_parents() {
     isolated("what_the_child_drops_stays_the_parents", || {
+        let _leftovers = no_leftovers();
         let event_loop = EventLoop::new().unwrap();
         let ((stream, mut peer), listener, dir, child) = event_loop.run(async {
             let (ours, theirs) = StdUnixStream::pair().unwrap();
@@ -91,6 +94,7 @@ fn what_the_child_drops_stays_the_parents() {
 #[test]
 fn the_child_is_told_that_the_loop_is_the_parents() {
     isolated("the_child_is_told_that_the_loop_is_the_parents", || {
+        let _leftovers = no_leftovers();
         let event_loop = EventLoop::new().unwrap();
         let mut stream = event_loop.run(async {
             let (ours, _theirs) = StdUnixStream::pair().unwrap();
@@ -131,6 +135,7 @@ fn use_all() {
 #[test]
 fn the_child_makes_a_loop_of_its_own() {
     isolated("the_child_makes_a_loop_of_its_own", || {
+        let _leftovers = no_leftovers();
         let event_loop = EventLoop::new().unwrap();
         assert_eq!(event_loop.run(async { spawn_blocking(|| 1).await.unwrap() }), 1);
         in_child(use_all);
@@ -141,6 +146,7 @@ fn the_child_makes_a_loop_of_its_own() {
 #[test]
 fn a_child_forked_inside_of_a_run_makes_one_on_a_new_thread() {
     isolated("a_child_forked_inside_of_a_run_makes_one_on_a_new_thread", || {
+        let _leftovers = no_leftovers();
         run(async {
             let (mut ours, mut theirs) = pair().await;
             let (one, mut other) = UnixStream::pair().unwrap();

@@ -247,7 +247,8 @@ pub struct RemoteJoin<T> {
 impl<T> Unpin for RemoteJoin<T> {}
 
 impl<T> RemoteJoin<T> {
-    /// Blocks this thread until the task is over, and gives what it returned.
+    /// Blocks this thread until the task is over, and gives what it returned. If another loop runs on this thread, its tasks
+    /// stand still meanwhile.
     ///
     /// # Errors
     ///

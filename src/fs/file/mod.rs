@@ -144,6 +144,11 @@ impl File {
         OpenOptions::new().read(true).write(true).create_new(true).open(path)
     }
 
+    /// Returns options, to open a file otherwise.
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+
     /// Takes a file of std's, which is at its position.
     #[track_caller]
     pub fn from_std(file: std::fs::File) -> Self {
