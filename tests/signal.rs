@@ -7,6 +7,7 @@ mod census;
 mod common;
 
 use std::cell::Cell;
+use std::future::Future;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
@@ -18,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use census::{eventually, no_leftovers};
-use common::{Grumpy, isolated, quiet_panic, reporting_loop, settle};
+use common::{Grumpy, isolated, panic_of, quiet_panic, reporting_loop, settle};
 use futures_lite::StreamExt;
 use monoloop::io::{AsyncReadExt, AsyncWriteExt};
 use monoloop::net::{TcpListener, TcpStream};
@@ -533,6 +534,16 @@ fn without_a_loop_it_is_an_error() {
     let _leftovers = no_leftovers();
     let error = signal(KIND).unwrap_err().to_string();
     assert!(error.contains("`signal` called at tests/signal.rs"), "{error}");
+    let mut listener = run(async { signal(KIND).unwrap() });
+    let mut cx = Context::from_waker(Waker::noop());
+    let texts = [
+        panic_of(|| listener.poll_recv(&mut cx)),
+        panic_of(|| pin!(listener.recv()).poll(&mut cx)),
+    ];
+    for text in texts {
+        assert!(text.contains("`Signal::recv` called at tests/signal.rs"), "{text}");
+    }
+    drop(listener);
     let _next = ctrl_c();
     assert_eq!(effect(SignalKind::INTERRUPT), Effect::Ends);
 }

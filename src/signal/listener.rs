@@ -141,6 +141,7 @@ impl Signal {
     /// # Panics
     ///
     /// As [`recv`](Self::recv).
+    #[track_caller]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let served = context::with("Signal::recv", hub::serve_in);
         served.expect("a loop that listens to signals has a descriptor for them");
@@ -151,6 +152,7 @@ impl Signal {
 impl Stream for Signal {
     type Item = ();
 
+    #[track_caller]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
         self.poll_recv(cx).map(Some)
     }
@@ -172,6 +174,7 @@ pub struct Recv<'a> {
 impl Future for Recv<'_> {
     type Output = ();
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.signal.poll_recv(cx)
     }
@@ -188,6 +191,7 @@ pub struct Next {
 impl Future for Next {
     type Output = io::Result<()>;
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(Ok(signal)) = &mut self.signal {
             if signal.poll_recv(cx).is_pending() {
