@@ -19,11 +19,12 @@ use std::thread;
 use std::time::Duration;
 
 use census::{eventually, no_leftovers};
-use common::{Grumpy, isolated, panic_of, quiet_panic, reporting_loop, settle};
+use common::{Grumpy, isolated, panic_of, quiet_panic, reporting_loop, settle, virtual_loop};
 use futures_lite::StreamExt;
 use monoloop::io::{AsyncReadExt, AsyncWriteExt};
 use monoloop::net::{TcpListener, TcpStream};
 use monoloop::signal::{Signal, SignalKind, ctrl_c, on_signal, signal, terminate};
+use monoloop::task::CancelToken;
 use monoloop::{EventLoop, run, spawn, yield_now};
 use rustix::process::{Signal as Number, getppid, kill_process};
 
@@ -583,6 +584,22 @@ fn a_callback_is_called_until_it_is_removed() {
 // ----- other system calls
 
 /// SA_RESTART: blocking calls elsewhere in the program are not interrupted by signals that we catch.
+#[test]
+fn the_end_of_the_loop_does_not_wait_for_a_callback() {
+    let _leftovers = no_leftovers();
+    let event_loop = virtual_loop();
+    event_loop.run(async {
+        on_signal(KIND, || ()).unwrap();
+        // Whoever asks for it has a grace period.
+        let _token = CancelToken::root();
+        assert_eq!(monoloop::task::all().len(), 1, "it is no task");
+    });
+    let report = event_loop.shutdown();
+    assert_eq!(report.dropped.len(), 1);
+    assert_eq!(report.dropped[0].age(), Duration::ZERO);
+    assert_eq!(effect(KIND), Effect::Ends);
+}
+
 #[test]
 fn blocking_calls_of_other_threads_go_on() {
     let _leftovers = no_leftovers();

@@ -6,13 +6,14 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use super::SignalKind;
 use super::listener::listen;
 use crate::event_loop::{context, report_panic};
-use crate::task::AbortHandle;
+use crate::executor::task::TaskRef;
 
 /// Calls `callback` on the loop for each signal of a kind, until [`SignalHandle::remove`] is called or the loop
 /// ends. Signals coalesce, as the [module](super) says. There may be other callbacks and listeners of the same kind.
 ///
-/// The callback runs as a task of the loop, not inside of the signal's handler, so it may do anything. If it panics,
-/// that goes to the loop's error hook, and it is called for the next signal.
+/// It is called as those of [`call_soon`](crate::call_soon) are, not inside of the signal's handler, so it may do anything. If it
+/// panics, that goes to the loop's error hook, and it is called for the next signal. The end of the loop does not wait for it, and
+/// has it in its report, unless it was removed.
 ///
 /// # Errors
 ///
@@ -46,7 +47,7 @@ pub fn on_signal(
     let location = Location::caller();
     let mut signal = listen("on_signal", location, kind)?;
     let task = context::with("on_signal", |core| {
-        core.executor.spawn(
+        core.spawn_callback(
             async move {
                 loop {
                     signal.recv().await;
@@ -58,13 +59,13 @@ pub fn on_signal(
             location,
         )
     });
-    Ok(SignalHandle { task: crate::JoinHandle::<()>::new(task).abort_handle() })
+    Ok(SignalHandle { task })
 }
 
 /// Removes a callback of a signal; made by [`on_signal`]. Dropping it leaves the callback.
 #[derive(Clone, Debug)]
 pub struct SignalHandle {
-    task: AbortHandle,
+    task: TaskRef,
 }
 
 impl SignalHandle {
