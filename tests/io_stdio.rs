@@ -49,6 +49,44 @@ fn child_with(name: &str, body: impl FnOnce(), [stdin, stdout, stderr]: [Stdio; 
         .expect("a test can be run")
 }
 
+/// Both ends of a new pipe: that for reading, and that for writing.
+fn pipe() -> (OwnedFd, OwnedFd) {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap()
+}
+
+#[test]
+fn what_somebody_else_made_non_blocking_is_waited_for() {
+    const MUCH: usize = 1 << 20;
+    let name = "what_somebody_else_made_non_blocking_is_waited_for";
+    let ((stdin, theirs), (ours, stdout)) = (pipe(), pipe());
+    let (mut theirs, mut ours) = (File::from(theirs), File::from(ours));
+    for end in [&stdin, &stdout] {
+        rustix::io::ioctl_fionbio(end, true).unwrap();
+    }
+    let body = || {
+        monoloop::run(async {
+            let (mut input, mut output) = (monoloop::io::stdin(), monoloop::io::stdout());
+            output.write_all(b"ready").await.unwrap();
+            assert_eq!(input.next_line().await.unwrap().unwrap(), "go");
+            output.write_all(&vec![b'x'; MUCH]).await.unwrap();
+            output.flush().await.unwrap();
+            assert_eq!(input.next_line().await.unwrap().unwrap(), "end");
+        });
+    };
+    let mut child = child_with(name, body, [stdin.into(), stdout.into(), Stdio::null()]);
+    let (mut all, mut byte) = (Vec::new(), [0]);
+    while !all.ends_with(b"ready") {
+        assert_eq!(ours.read(&mut byte).unwrap(), 1);
+        all.push(byte[0]);
+    }
+    theirs.write_all(b"go\n").unwrap();
+    let mut much = vec![0; MUCH];
+    ours.read_exact(&mut much).unwrap();
+    assert!(much.iter().all(|&byte| byte == b'x'));
+    theirs.write_all(b"end\n").unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
 /// Both sides of a new terminal: a person's and the program's.
 fn terminal() -> (File, OwnedFd) {
     let (mut person, mut program) = (0, 0);

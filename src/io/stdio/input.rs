@@ -17,7 +17,7 @@ use std::thread;
 
 use futures_io::AsyncRead;
 
-use super::KEEP_ALIVE;
+use super::{KEEP_ALIVE, Standard, patiently};
 use crate::event_loop::report_panic;
 
 /// How much is read at once.
@@ -111,7 +111,7 @@ impl Input {
         loop {
             if state.begun > state.ended {
                 drop(state);
-                let read = read_once(&mut buffer);
+                let read = patiently(Standard::Input, || io::stdin().lock().read(&mut buffer));
                 self.take_in(&buffer, read);
                 state = self.lock();
                 continue;
@@ -147,15 +147,6 @@ impl Input {
     }
 }
 
-fn read_once(buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match io::stdin().lock().read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-            result => return result,
-        }
-    }
-}
-
 /// Returns the standard input of the process.
 ///
 /// All handles share one buffer, so that what one of them fetched and did not take is there for the others. Works on any
@@ -183,7 +174,7 @@ pub fn stdin() -> Stdin {
 /// The standard input of the process; made by [`stdin`].
 ///
 /// A thread reads from it, when somebody asks, and nobody waits for that thread: a program whose user does not type ends
-/// all the same. The descriptor is left as it is, blocking.
+/// all the same. The descriptor is left as it is, blocking or not.
 ///
 /// A [virtual clock](crate::Builder::virtual_time) does not wait for input.
 ///

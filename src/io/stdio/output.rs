@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use futures_io::AsyncWrite;
 
-use super::KEEP_ALIVE;
+use super::{KEEP_ALIVE, Standard, patiently};
 use crate::blocking::Guard;
 use crate::event_loop::{context, report_panic};
 use crate::executor::Lost;
@@ -20,11 +20,21 @@ use crate::io::outbox::{Failure, Outbox};
 /// How many bytes wait to be written at most; as many may be under way.
 const BEHIND: usize = 64 * 1024;
 
-static STDOUT: Output = Output::new("stdout", |bytes| {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush())
-});
-static STDERR: Output = Output::new("stderr", |bytes| io::stderr().lock().write_all(bytes));
+static STDOUT: Output =
+    Output::new("stdout", |bytes| write_all(Standard::Output, io::stdout().lock(), bytes));
+static STDERR: Output =
+    Output::new("stderr", |bytes| write_all(Standard::Error, io::stderr().lock(), bytes));
+
+/// As [`Write::write_all`], and flushes.
+fn write_all(stream: Standard, mut out: impl Write, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match patiently(stream, || out.write(bytes))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => bytes = &bytes[written..],
+        }
+    }
+    patiently(stream, || out.flush())
+}
 
 struct Output {
     name: &'static str,
@@ -180,7 +190,7 @@ macro_rules! stream {
         /// A write takes the bytes (up to 64 KiB of them, then it waits) and returns; a thread writes them, through std's own
         /// handle, as soon as it can. [`flush`](crate::io::AsyncWriteExt::flush) waits until it has. An error comes at the next
         /// write or flush of any handle, once, and the bytes that were on their way are lost with it. The descriptor is left
-        /// as it is, blocking.
+        /// as it is, blocking or not.
         ///
         /// The end of a loop on which something was written waits until it is through, for as long as the
         /// [shutdown limit](crate::Builder::shutdown_limit) allows: whoever should read and does not holds the program up no
