@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::task::Waker;
 use std::time::Duration;
 
-use census::no_leftovers;
+use census::{eventually, no_leftovers};
 use common::{isolated, panic_of, poll_once};
 use monoloop::fs::temp_dir;
 use monoloop::io::*;
@@ -26,7 +26,7 @@ const WELL: i32 = 42;
 
 /// Runs the closure in a child made by `fork`, and waits for its end.
 fn in_child(f: impl FnOnce()) {
-    // SAFETY: the threads beside this one sleep, and hold no lock.
+    // SAFETY: the threads beside this one sleep, and hold no lock of ours.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
@@ -40,6 +40,17 @@ fn in_child(f: impl FnOnce()) {
     assert_eq!(libc::WEXITSTATUS(status), WELL);
 }
 
+/// A loop whose threads end as soon as they have nothing to do.
+fn with_fleeting_threads() -> EventLoop {
+    EventLoop::builder().blocking_keep_alive(Duration::ZERO).build().unwrap()
+}
+
+/// Waits for the end of threads that may hold a lock, which would be locked for ever in the child.
+fn until_threads_are_gone() {
+    // The harness has two, and the isolated test a watchdog.
+    eventually("only ours are left", || std::fs::read_dir("/proc/self/task").unwrap().count() == 3);
+}
+
 /// Drops its copy of what is in the cell.
 fn drop_in_child<T>(cell: &RefCell<Option<T>>) {
     in_child(|| drop(cell.take()));
@@ -49,7 +60,7 @@ fn drop_in_child<T>(cell: &RefCell<Option<T>>) {
 fn what_the_child_drops_stays_the_parents() {
     isolated("what_the_child_drops_stays_the_parents", || {
         let _leftovers = no_leftovers();
-        let event_loop = EventLoop::new().unwrap();
+        let event_loop = with_fleeting_threads();
         let ((stream, mut peer), listener, dir, child) = event_loop.run(async {
             let (ours, theirs) = StdUnixStream::pair().unwrap();
             ours.set_nonblocking(true).unwrap();
@@ -63,6 +74,7 @@ fn what_the_child_drops_stays_the_parents() {
         });
         let (path, handle) = (dir.path().to_owned(), event_loop.handle());
         let task = event_loop.spawn(std::future::pending::<()>());
+        until_threads_are_gone();
         let all = RefCell::new(Some((event_loop, stream, listener, dir, child, task)));
         drop_in_child(&all);
         in_child(|| {
@@ -136,8 +148,9 @@ fn use_all() {
 fn the_child_makes_a_loop_of_its_own() {
     isolated("the_child_makes_a_loop_of_its_own", || {
         let _leftovers = no_leftovers();
-        let event_loop = EventLoop::new().unwrap();
+        let event_loop = with_fleeting_threads();
         assert_eq!(event_loop.run(async { spawn_blocking(|| 1).await.unwrap() }), 1);
+        until_threads_are_gone();
         in_child(use_all);
         event_loop.run(async { assert_eq!(spawn_blocking(|| 2).await.unwrap(), 2) });
     });

@@ -106,7 +106,8 @@ pub fn run<F: Future>(future: F) -> F::Output {
 /// `process::Command` is how to start other programs. Whoever calls `fork` himself finds the loop
 /// in the child as well, but it is the parent's: the two share the poller. So in the child all ways to run it panic, and its
 /// drop, and those of sockets, children, socket files and temporary directories, do nothing that the parent would notice.
-/// Tasks are dropped with it: end with `_exit` what shall not be dropped. What its handles are given reaches nobody.
+/// Locks that other threads held at the fork, of the loop's too, are locked for ever in the child: fork while they rest.
+/// Tasks are dropped with the loop: end with `_exit` what shall not be dropped. What its handles are given reaches nobody.
 ///
 /// The child makes a loop of its own; if it was forked inside of a run, on a new thread, and it must not return into
 /// that run. The standard streams (`io::stdout` and its kin) have threads, which a fork does not take along: a child whose parent used
