@@ -16,6 +16,7 @@ mod table;
 
 use std::env;
 use std::process::{self, ExitCode};
+use std::time::{Duration, Instant};
 
 use cli::{Command, Options, Sample};
 use table::Table;
@@ -86,6 +87,33 @@ pub struct Column<K> {
     pub role: Role,
     /// What so many operations take in all, in the unit of the row; nothing if it cannot tell.
     pub measure: fn(K, u64) -> Option<f64>,
+}
+
+impl<K> Column<K> {
+    /// A column without a note.
+    pub fn new(
+        name: &'static str,
+        packages: &'static [&'static str],
+        role: Role,
+        measure: fn(K, u64) -> Option<f64>,
+    ) -> Self {
+        Self { name, packages, note: || None, role, measure }
+    }
+}
+
+/// Repeats a round that does `per_round` operations until `operations` are done, after one that is not measured, and
+/// gives the time.
+pub async fn repeat<F: Future<Output = ()>>(
+    operations: u64,
+    per_round: u64,
+    mut round: impl FnMut() -> F,
+) -> Duration {
+    round().await;
+    let start = Instant::now();
+    for _ in 0..operations / per_round {
+        round().await;
+    }
+    start.elapsed()
 }
 
 /// What the numbers of a column are compared with.

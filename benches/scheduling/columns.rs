@@ -23,13 +23,7 @@ pub fn peer<R: Runtime>() -> Column<Kind> {
 
 /// The hand-written epoll loop.
 pub fn epoll() -> Column<Kind> {
-    Column {
-        name: "epoll loop",
-        packages: &[],
-        note: || None,
-        role: Role::Floor,
-        measure: scenarios::measure_epoll,
-    }
+    Column::new("epoll loop", &[], Role::Floor, scenarios::measure_epoll)
 }
 
 fn column<R: Runtime>(role: Role) -> Column<Kind> {

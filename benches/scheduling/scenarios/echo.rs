@@ -11,16 +11,23 @@ pub const MESSAGE: usize = 64;
 /// transfers, two at each end.
 pub async fn echo<R: Runtime>(rounds: u64, connections: u64) -> Duration {
     let listener = R::listen().await;
-    let mut near_ends = Vec::new();
-    let mut servers = Vec::new();
+    let mut pairs = Vec::new();
     for _ in 0..connections {
-        near_ends.push(R::connect(listener.address()).await);
-        servers.push(R::spawn(serve(listener.accept().await, rounds)));
+        let near = R::connect(listener.address()).await;
+        pairs.push((near, listener.accept().await));
     }
-    let mut clients = Vec::with_capacity(near_ends.len());
-    let mut open = Vec::with_capacity(near_ends.len());
+    echo_over::<R, _>(pairs, rounds).await
+}
+
+/// Sends `rounds` messages to and fro between the ends of each pair.
+pub async fn echo_over<R: Runtime, C: Connection>(pairs: Vec<(C, C)>, rounds: u64) -> Duration {
+    let (near, far): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+    let servers: Vec<_> = far.into_iter().map(|end| R::spawn(serve(end, rounds))).collect();
+    let mut clients = Vec::with_capacity(near.len());
+    // Closing is not part of the time.
+    let mut open = Vec::with_capacity(2 * near.len());
     let start = Instant::now();
-    clients.extend(near_ends.into_iter().map(|end| R::spawn(call(end, rounds))));
+    clients.extend(near.into_iter().map(|end| R::spawn(call(end, rounds))));
     for client in clients {
         open.push(R::output(client.await));
     }
@@ -31,7 +38,7 @@ pub async fn echo<R: Runtime>(rounds: u64, connections: u64) -> Duration {
     elapsed
 }
 
-/// Returns the connection, so that closing it is not part of the time.
+/// Returns the connection, for it to be closed later.
 async fn serve<C: Connection>(mut connection: C, rounds: u64) -> C {
     let mut buffer = vec![0; MESSAGE];
     for _ in 0..rounds {

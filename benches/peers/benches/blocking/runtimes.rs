@@ -5,17 +5,15 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Column, Role};
+use crate::harness::{Column, Role, repeat};
 use crate::scenarios::{FILE, Kind, PIECE, PIECES};
 
 /// All columns.
 pub fn columns() -> Vec<Column<Kind>> {
-    let column =
-        |name, packages, role, measure| Column { name, packages, note: || None, role, measure };
     vec![
-        column("monoloop", &["monoloop"] as &[_], Role::Ours, ours as fn(Kind, u64) -> Option<f64>),
-        column("tokio", &["tokio"], Role::Peer, tokio),
-        column("smol", &["blocking", "async-executor", "async-io"], Role::Peer, smol),
+        Column::new("monoloop", &["monoloop"], Role::Ours, ours),
+        Column::new("tokio", &["tokio"], Role::Peer, tokio),
+        Column::new("smol", &["blocking", "async-executor", "async-io"], Role::Peer, smol),
     ]
 }
 
@@ -34,20 +32,6 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         std::fs::remove_file(&self.0).expect("it is there");
     }
-}
-
-/// Repeats a round that does `per_round` operations until `operations` are done, and gives the time.
-async fn repeat<F: Future<Output = ()>>(
-    operations: u64,
-    per_round: u64,
-    mut round: impl FnMut() -> F,
-) -> Duration {
-    round().await;
-    let start = Instant::now();
-    for _ in 0..operations / per_round {
-        round().await;
-    }
-    start.elapsed()
 }
 
 /// Hands over so many jobs and awaits them.

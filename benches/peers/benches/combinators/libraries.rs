@@ -5,33 +5,17 @@ use std::future::{Future, ready};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Column, Role};
+use crate::harness::{Column, Role, repeat};
 use crate::scenarios::{Kind, Sometimes, child, fallible};
 
 /// All columns.
 pub fn columns() -> Vec<Column<Kind>> {
-    let column =
-        |name, packages, role, measure| Column { name, packages, note: || None, role, measure };
     vec![
-        column("monoloop", &["monoloop"] as &[_], Role::Ours, ours as fn(Kind, u64) -> Option<f64>),
-        column("futures", &["futures"], Role::Peer, futures),
-        column("futures-concurrency", &["futures-concurrency"], Role::Peer, concurrency),
-        column("tokio", &["tokio"], Role::Peer, tokio),
+        Column::new("monoloop", &["monoloop"], Role::Ours, ours),
+        Column::new("futures", &["futures"], Role::Peer, futures),
+        Column::new("futures-concurrency", &["futures-concurrency"], Role::Peer, concurrency),
+        Column::new("tokio", &["tokio"], Role::Peer, tokio),
     ]
-}
-
-/// Repeats a round that does `per_round` operations until `operations` are done, and gives the time.
-async fn repeat<F: Future<Output = ()>>(
-    operations: u64,
-    per_round: u64,
-    mut round: impl FnMut() -> F,
-) -> Duration {
-    round().await;
-    let start = Instant::now();
-    for _ in 0..operations / per_round {
-        round().await;
-    }
-    start.elapsed()
 }
 
 /// Selects in a loop, so many rounds.

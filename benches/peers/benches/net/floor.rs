@@ -5,14 +5,15 @@ use std::net::UdpSocket;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use crate::echo::MESSAGE;
 use crate::epoll;
 use crate::harness::{Column, Role};
-use crate::scenarios::{Kind, MESSAGE, warm_up};
+use crate::scenarios::{Kind, warm_up};
 use crate::sockets::{udp_pair, unix_pair};
 
 /// The hand-written epoll loop.
 pub fn column() -> Column<Kind> {
-    Column { name: "epoll loop", packages: &[], note: || None, role: Role::Floor, measure }
+    Column::new("epoll loop", &[], Role::Floor, measure)
 }
 
 fn measure(kind: Kind, operations: u64) -> Option<f64> {

@@ -8,6 +8,8 @@
 //! prints one table. What is measured stands in [`scenarios`], with which sockets in [`sockets`], how in [`harness`].
 
 #[cfg(target_os = "linux")]
+#[path = "../../../scheduling/scenarios/echo.rs"]
+mod echo;
 #[path = "../../../scheduling/epoll.rs"]
 mod epoll;
 #[cfg(target_os = "linux")]

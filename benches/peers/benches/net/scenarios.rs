@@ -5,12 +5,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::echo::{self, MESSAGE, echo_over};
 use crate::harness::{Bar, Column, Role, Scenario, Size, platform};
 use crate::runtimes::{Connection, Listener};
 use crate::sockets::{Datagrams, Sockets, udp_pair, unix_pair};
-
-/// Bytes in a message of an echo.
-pub const MESSAGE: usize = 64;
 
 /// Bytes in a write of bulk data.
 const BULK: usize = 64 * 1024;
@@ -81,59 +79,16 @@ pub fn warm_up(kind: Kind, operations: u64) -> u64 {
 async fn run<R: Sockets>(kind: Kind, operations: u64) -> Duration {
     match kind {
         Kind::TcpEcho { connections } => {
-            let mut pairs = Vec::new();
-            let listener = R::listen().await;
-            for _ in 0..connections {
-                let near = R::connect(listener.address()).await;
-                pairs.push((near, listener.accept().await));
-            }
-            stream_echo::<R, _>(pairs, operations / connections).await
+            echo::echo::<R>(operations / connections, connections).await
         }
         Kind::UnixEcho => {
             let (near, far) = unix_pair();
-            stream_echo::<R, _>(vec![(R::unix(near), R::unix(far))], operations).await
+            echo_over::<R, _>(vec![(R::unix(near), R::unix(far))], operations).await
         }
         Kind::UdpEcho => datagram_echo::<R>(operations).await,
         Kind::Bulk => bulk::<R>(operations).await,
         Kind::IdleBytes => unreachable!("measured otherwise"),
     }
-}
-
-async fn stream_echo<R: Sockets, C: Connection>(pairs: Vec<(C, C)>, rounds: u64) -> Duration {
-    let (near, far): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-    let servers: Vec<_> = far.into_iter().map(|end| R::spawn(serve(end, rounds))).collect();
-    let mut clients = Vec::with_capacity(near.len());
-    // Closing is not part of the time.
-    let mut open = Vec::with_capacity(2 * near.len());
-    let start = Instant::now();
-    clients.extend(near.into_iter().map(|end| R::spawn(call(end, rounds))));
-    for client in clients {
-        open.push(R::output(client.await));
-    }
-    let elapsed = start.elapsed();
-    for server in servers {
-        open.push(R::output(server.await));
-    }
-    elapsed
-}
-
-async fn serve<C: Connection>(mut end: C, rounds: u64) -> C {
-    let mut buffer = vec![0; MESSAGE];
-    for _ in 0..rounds {
-        buffer = end.read_exact(buffer).await;
-        buffer = end.write_all(buffer).await;
-    }
-    end
-}
-
-async fn call<C: Connection>(mut end: C, rounds: u64) -> C {
-    let mut buffer = vec![7; MESSAGE];
-    for _ in 0..rounds {
-        buffer = end.write_all(buffer).await;
-        buffer = end.read_exact(buffer).await;
-    }
-    assert_eq!(buffer, [7; MESSAGE], "the echo is what was sent");
-    end
 }
 
 async fn datagram_echo<R: Sockets>(rounds: u64) -> Duration {

@@ -11,13 +11,11 @@ const PROGRAM: &str = "true";
 
 /// All columns.
 pub fn columns() -> Vec<Column<Kind>> {
-    let column =
-        |name, packages, role, measure| Column { name, packages, note: || None, role, measure };
     vec![
-        column("monoloop", &["monoloop"] as &[_], Role::Ours, ours as fn(Kind, u64) -> Option<f64>),
-        column("tokio", &["tokio"], Role::Peer, tokio),
-        column("async-process", &["async-process"], Role::Peer, async_process),
-        column("std", &[], Role::Floor, std),
+        Column::new("monoloop", &["monoloop"], Role::Ours, ours),
+        Column::new("tokio", &["tokio"], Role::Peer, tokio),
+        Column::new("async-process", &["async-process"], Role::Peer, async_process),
+        Column::new("std", &[], Role::Floor, std),
     ]
 }
 

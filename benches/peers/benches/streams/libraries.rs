@@ -12,14 +12,12 @@ use crate::scenarios::{Kind, WRITE, text};
 
 /// All columns.
 pub fn columns() -> Vec<Column<Kind>> {
-    let column =
-        |name, packages, role, measure| Column { name, packages, note: || None, role, measure };
     vec![
-        column("monoloop", &["monoloop"] as &[_], Role::Ours, ours as fn(Kind, u64) -> Option<f64>),
-        column("tokio", &["tokio"], Role::Peer, tokio),
-        column("futures", &["futures"], Role::Peer, futures),
-        column("futures-lite", &["futures-lite"], Role::Peer, futures_lite),
-        column("async-io", &["async-io", "async-executor"], Role::Peer, async_io),
+        Column::new("monoloop", &["monoloop"], Role::Ours, ours),
+        Column::new("tokio", &["tokio"], Role::Peer, tokio),
+        Column::new("futures", &["futures"], Role::Peer, futures),
+        Column::new("futures-lite", &["futures-lite"], Role::Peer, futures_lite),
+        Column::new("async-io", &["async-io", "async-executor"], Role::Peer, async_io),
     ]
 }
 

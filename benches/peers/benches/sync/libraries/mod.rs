@@ -33,5 +33,5 @@ fn peer(
     packages: &'static [&'static str],
     measure: fn(Kind, u64) -> Option<f64>,
 ) -> Column<Kind> {
-    Column { name, packages, note: || None, role: Role::Peer, measure }
+    Column::new(name, packages, Role::Peer, measure)
 }
