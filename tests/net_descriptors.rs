@@ -12,14 +12,17 @@ mod net_common;
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Context;
 use std::thread;
 use std::time::Duration;
 
 use exhaust::{exhaust, is_child};
+use futures_lite::future::poll_once;
 use monoloop::io::*;
 use monoloop::net::{
     Connector, Server, TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener,
@@ -194,6 +197,24 @@ fn closing_where_the_loop_is_not_current_takes_no_more_memory() {
     let _alone = alone();
     let event_loop = EventLoop::new().unwrap();
     assert_keeps_nothing(|| drop(event_loop.run(async { open() })));
+}
+
+/// Of an idle socket no event ever comes that would clear them away.
+#[test]
+fn waits_dropped_where_the_loop_is_not_current_take_no_more_memory() {
+    let _alone = alone();
+    let event_loop = EventLoop::new().unwrap();
+    let (listener, (stream, _peer)) = event_loop.run(async { (listener().await, open()) });
+    // Not ready, that is.
+    let would_block = event_loop.run(async { stream.try_read(&mut [0]).unwrap_err() });
+    assert_eq!(would_block.kind(), ErrorKind::WouldBlock);
+    assert_keeps_nothing(|| {
+        let (mut accepting, mut reading) = (pin!(listener.accept()), pin!(stream.readable()));
+        event_loop.run(async {
+            assert!(poll_once(&mut accepting).await.is_none());
+            assert!(poll_once(&mut reading).await.is_none());
+        });
+    });
 }
 
 /// `epoll` refuses regular files: the place that was made for it is given back.

@@ -145,3 +145,20 @@ fn without_a_loop_connecting_and_listening_are_errors() {
     let connect = TcpSocket::new_v4().unwrap().connect(ANY);
     futures_lite::future::block_on(connect).unwrap_err();
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_socket_is_bound_to_an_interface() {
+    let _alone = alone();
+    let socket = TcpSocket::new_v4().unwrap();
+    match socket.bind_device(Some("lo")) {
+        // Older kernels let only root do so.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return,
+        bound => bound.unwrap(),
+    }
+    let device = || socket2::SockRef::from(&socket).device().unwrap();
+    assert_eq!(device().as_deref(), Some(&b"lo"[..]));
+    socket.bind_device(None).unwrap();
+    assert_eq!(device(), None);
+    socket.bind_device(Some("no interface")).unwrap_err();
+}

@@ -366,9 +366,9 @@ impl Core {
         self.io_is_quiet.set(false);
     }
 
-    /// A waiter has had its turn to read, or waits no more: wakes the next, if there is something left.
-    pub(crate) fn leave_turn(&self, source: SourceKey, waiter: WaiterId) {
-        if let Some(next) = self.reactor.leave_turn(source, Direction::Read, waiter) {
+    /// A waiter has had its turn, or waits no more: wakes the next, if there is something left.
+    pub(crate) fn leave_turn(&self, source: SourceKey, direction: Direction, waiter: WaiterId) {
+        if let Some(next) = self.reactor.leave_turn(source, direction, waiter) {
             self.executor.shared().wake(next);
         }
     }
@@ -525,8 +525,12 @@ impl Core {
                 TimerKey::from_bits(key).into_iter().for_each(|key| self.remove_timer(key));
             }
             Release::Source(key) => self.reactor.forget(SourceKey::from_bits(key)),
-            Release::Turn { source, waiter } => {
-                self.leave_turn(SourceKey::from_bits(source), WaiterId(waiter));
+            Release::Wait { source, waiter, is_write } => {
+                let (source, waiter) = (SourceKey::from_bits(source), WaiterId(waiter));
+                let direction = if is_write { Direction::Write } else { Direction::Read };
+                // It is in one of the two lines.
+                self.reactor.cancel_wait(source, direction, waiter);
+                self.leave_turn(source, direction, waiter);
             }
             Release::Family(kin) => kin.dissolve(u32::MAX),
         }

@@ -264,6 +264,27 @@ impl<S: Source> Registered<S> {
         }
     }
 
+    /// Runs `f` with the loop. False: it is not current.
+    fn if_current(&self, f: impl FnOnce(&Core)) -> bool {
+        let is_current = context::try_with(|core| {
+            let is_ours = core.id() == self.owner;
+            if is_ours {
+                f(core);
+            }
+            is_ours
+        });
+        is_current == Some(true)
+    }
+
+    /// Has `end` take a waiter out, or the loop itself where it is not current.
+    fn end_wait(&self, direction: Direction, waiter: WaiterId, end: impl FnOnce(&Core)) {
+        if !self.if_current(end) {
+            let (source, waiter) = (self.key.to_bits(), waiter.0);
+            let is_write = direction == Direction::Write;
+            self.home.release(self.owner, Release::Wait { source, waiter, is_write });
+        }
+    }
+
     /// Waits for readiness, as one of any number of waiters.
     pub(crate) fn ready(&self, direction: Direction) -> Readiness<'_, S> {
         Readiness { registered: self, direction, waiter: None, is_of_next_event: false }
@@ -316,15 +337,11 @@ impl<S: Source> Registered<S> {
 impl<S: Source> Drop for Registered<S> {
     fn drop(&mut self) {
         let Some(mut io) = self.io.take() else { return };
-        let done = context::try_with(|core| {
-            let is_ours = core.id() == self.owner;
-            if is_ours {
-                // It fails only for a descriptor that the poller does not know, and then all is well.
-                let _unknown = core.reactor.deregister(self.key, &mut io);
-            }
-            is_ours
+        let done = self.if_current(|core| {
+            // It fails only for a descriptor that the poller does not know, and then all is well.
+            let _unknown = core.reactor.deregister(self.key, &mut io);
         });
-        if done != Some(true) {
+        if !done {
             // Out of the poller here and now: once closed, the number may be another's.
             if let Some(unparker) = self.home.unparker(self.owner) {
                 reactor::deregister_elsewhere(&*unparker, &mut io);
@@ -401,10 +418,8 @@ impl<S: Source> Drop for Readiness<'_, S> {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
             let (key, direction) = (self.registered.key, self.direction);
-            // Where the loop is not current, the waiter stays until the next event: a spurious wake.
-            let _elsewhere = self.registered.with_core(|core| {
+            self.registered.end_wait(direction, waiter, |core| {
                 core.reactor.cancel_wait(key, direction, waiter);
-                Ok(())
             });
         }
     }
@@ -463,16 +478,11 @@ impl<S: Source> Future for Turn<'_, S> {
 
 impl<S: Source> Drop for Turn<'_, S> {
     fn drop(&mut self) {
-        let Some(waiter) = self.waiter else { return };
-        let (home, owner, key) = (self.registered.home, self.registered.owner, self.registered.key);
-        let left = self.registered.with_core(|core| {
-            core.leave_turn(key, waiter);
-            Ok(())
-        });
-        if left.is_err() {
-            // Others may stand behind it.
-            let released = Release::Turn { source: key.to_bits(), waiter: waiter.0 };
-            home.release(owner, released);
+        if let Some(waiter) = self.waiter {
+            let (key, direction) = (self.registered.key, Direction::Read);
+            self.registered.end_wait(direction, waiter, |core| {
+                core.leave_turn(key, direction, waiter);
+            });
         }
     }
 }

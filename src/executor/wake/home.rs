@@ -65,8 +65,8 @@ pub(crate) enum Release {
     Timer { key: u64, is_short: bool },
     /// A source's key.
     Source(u64),
-    /// A source's key, and who waits no more for its turn to read.
-    Turn { source: u64, waiter: u32 },
+    /// A source's key, and who waits no more to read from it or to write.
+    Wait { source: u64, waiter: u32, is_write: bool },
     /// The slots of a future's children.
     Family(Kin),
 }
