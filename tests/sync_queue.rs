@@ -837,12 +837,16 @@ macro_rules! model {
                         }
                         self.check(all);
                     }
-                    for (number, waiting) in all.iter_mut().enumerate() {
-                        self.poll(waiting, number);
-                    }
-                    for (number, waiting) in all.iter_mut().enumerate() {
-                        self.poll(waiting, number);
-                        assert!(waiting.future.is_none(), "{number} waits for ever");
+                    // Who was woken, and nobody else, until all are through.
+                    while all.iter().any(|waiting| waiting.future.is_some()) {
+                        let mut is_anybody_woken = false;
+                        for (number, waiting) in all.iter_mut().enumerate() {
+                            if waiting.future.is_some() && self.woken.borrow()[number] {
+                                is_anybody_woken = true;
+                                self.poll(waiting, number);
+                            }
+                        }
+                        assert!(is_anybody_woken, "somebody waits for ever");
                     }
                 }
 
