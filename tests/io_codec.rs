@@ -328,6 +328,32 @@ fn a_stream_that_has_more_always_leaves_room_for_others() {
     });
 }
 
+#[test]
+fn an_item_that_cannot_be_sent_leaves_no_trace() {
+    struct Picky;
+    impl Encoder<&str> for Picky {
+        type Error = io::Error;
+
+        fn encode(&mut self, item: &str, out: &mut Vec<u8>) -> io::Result<()> {
+            out.extend_from_slice(item.as_bytes());
+            if item == "bad" { Err(ErrorKind::InvalidInput.into()) } else { Ok(()) }
+        }
+    }
+    let mut frames = FramedWrite::new(Vec::new(), Picky);
+    complete(frames.feed("good")).unwrap();
+    assert!(complete(frames.feed("bad")).is_err());
+    complete(frames.send("better")).unwrap();
+    assert_eq!(frames.get_ref(), b"goodbetter");
+}
+
+#[test]
+fn a_long_frame_gives_its_memory_back() {
+    let mut frames = FramedWrite::new(monoloop::io::sink(), LengthDelimitedCodec::new());
+    complete(frames.send(vec![0; 1024 * 1024])).unwrap();
+    let (_, _, buffer) = frames.into_parts();
+    assert!(buffer.capacity() <= 64 * 1024, "{} bytes", buffer.capacity());
+}
+
 /// No item ever comes of it.
 #[test]
 fn an_endless_line_leaves_room_for_others() {

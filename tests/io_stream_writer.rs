@@ -3,15 +3,16 @@
 mod common;
 mod io_common;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io::ErrorKind;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use common::{Random, settle, virtual_loop};
 use futures_lite::future::poll_once;
-use io_common::seed;
+use io_common::{Script, seed};
 use monoloop::io::*;
 use monoloop::{EventLoop, spawn, yield_now};
 
@@ -136,7 +137,7 @@ fn all_who_drain_are_let_through() {
 fn a_peer_that_never_reads_costs_bounded_memory() {
     run(async {
         let (ours, _peer) = duplex(1000);
-        let writer = StreamWriter::new(ours);
+        let writer = Rc::new(StreamWriter::new(ours));
         writer.set_capacity(100_000);
         let mut taken = 0;
         let refused = loop {
@@ -151,10 +152,77 @@ fn a_peer_that_never_reads_costs_bounded_memory() {
         assert!(matches!(refused, QueueError::Full(_)), "{refused}");
         assert!(taken < 100_000 + 999 + 1000, "{taken}");
         assert_eq!(std::io::Error::from(refused).kind(), ErrorKind::QuotaExceeded);
-        // A program that drains, as it should, waits.
-        assert!(poll_once(pin!(writer.drain())).await.is_none());
         // What was refused was refused whole.
         assert_eq!(taken % 999, 0);
+        writer.write(b"").unwrap();
+        // A program that drains, as it should, waits: until there is room, or the marks say so, or it is over.
+        let let_through: [&dyn Fn(); 2] =
+            [&|| writer.set_water_marks(200_000, 200_000), &|| writer.close()];
+        for let_through in let_through {
+            writer.set_water_marks(1000, 0);
+            let draining = spawn({
+                let writer = Rc::clone(&writer);
+                async move { writer.drain().await }
+            });
+            rest().await;
+            assert!(!draining.is_finished());
+            let_through();
+            rest().await;
+            assert!(draining.is_finished(), "nobody woke it");
+            draining.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_stream_that_takes_everything_leaves_room_for_others() {
+    run(async {
+        let mut stream = Script::default();
+        stream.write_most = 1;
+        let writer = StreamWriter::new(stream);
+        writer.write(&[0; 10_000]).unwrap();
+        for turn in 0..50 {
+            assert!(writer.unsent() > 0, "all is sent after {turn} turns");
+            yield_now().await;
+        }
+        writer.flush().await.unwrap();
+    });
+}
+
+/// The stream itself has the last word.
+#[test]
+fn what_a_flush_writes_and_wishes_is_done() {
+    struct Talkative(DuplexStream, Rc<RefCell<Option<StreamWriter>>>);
+    impl AsyncWrite for Talkative {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            data: &[u8],
+        ) -> Poll<std::io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(cx, data)
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            if let Some(writer) = self.1.take() {
+                writer.write(b" bye").unwrap();
+                writer.close();
+            }
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Pin::new(&mut self.0).poll_close(cx)
+        }
+    }
+    run(async {
+        let (ours, mut peer) = duplex(64);
+        let later = Rc::new(RefCell::new(None));
+        let writer = StreamWriter::new(Talkative(ours, Rc::clone(&later)));
+        writer.write(b"hello").unwrap();
+        later.replace(Some(writer));
+        let mut all = String::new();
+        peer.read_to_string(&mut all).await.unwrap();
+        assert_eq!(all, "hello bye");
     });
 }
 

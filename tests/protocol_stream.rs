@@ -366,6 +366,54 @@ fn who_writes_without_an_end_still_reads() {
     });
 }
 
+/// Its drop is not the connection's fault.
+#[test]
+fn a_replaced_protocol_that_panics_in_its_drop_is_reported() {
+    let (event_loop, reports) = reporting_loop();
+    let second = Told::new();
+    event_loop.run(async {
+        let (ours, mut peer) = duplex(64);
+        let bomb = common::on_drop(|| common::quiet_panic("boom"));
+        let transport = attach(ours, Keeps(Told::new(), bomb));
+        rest().await;
+        transport.set_protocol(second.clone());
+        rest().await;
+        peer.write_all(b"on it goes").await.unwrap();
+        rest().await;
+        assert!(!transport.is_closing());
+    });
+    assert_eq!(second.log.take(), ["data on it goes"]);
+    assert_eq!(reports.len(), 1);
+}
+
+#[test]
+fn who_is_told_of_the_end_finds_the_connection_closed() {
+    struct Looks(Option<Transport>, Log);
+    impl Protocol for Looks {
+        fn connection_made(&mut self, transport: &Transport) {
+            self.0 = Some(transport.clone());
+        }
+
+        fn data_received(&mut self, _: &Transport, _: &[u8]) {
+            common::quiet_panic("boom");
+        }
+
+        fn connection_lost(&mut self, _: Option<io::Error>) {
+            let transport = self.0.as_ref().unwrap();
+            let written = transport.write(b"last words");
+            self.1.push(format!("{} {}", transport.is_closing(), written.is_err()));
+        }
+    }
+    let (event_loop, log) = (reporting_loop().0, Log::default());
+    event_loop.run(async {
+        let (ours, mut peer) = duplex(64);
+        attach(ours, Looks(None, log.clone()));
+        peer.write_all(b"x").await.unwrap();
+        rest().await;
+    });
+    assert_eq!(log.take(), ["true true"]);
+}
+
 /// Nobody polls the connection between the switch and the end.
 #[test]
 fn a_protocol_that_took_over_is_told_of_the_end_even_if_it_comes_at_once() {

@@ -190,3 +190,21 @@ impl<W> Drop for Pusher<W> {
         self.tell_end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_gives_its_memory_back() {
+        let outgoing = Outgoing::new();
+        let mut pusher = Pusher::new(futures_lite::io::sink(), Rc::clone(&outgoing));
+        outgoing.write(&[0; 100 * KEPT]).expect("it is open");
+        assert!(pusher.poll_push(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(outgoing.unsent(), 0);
+        let kept = (pusher.sending.capacity(), outgoing.state.borrow().queue.capacity());
+        assert!(kept.0 <= KEPT && kept.1 <= KEPT, "{kept:?}");
+    }
+}

@@ -186,12 +186,9 @@ impl DatagramTransport {
         self.shared.state.borrow_mut().queue.pop_front()
     }
 
-    /// It could not be sent yet. What was aborted in between stays so.
+    /// It could not be sent yet.
     pub(super) fn unpop(&self, datagram: Datagram) {
-        let mut state = self.shared.state.borrow_mut();
-        if state.unsent > 0 {
-            state.queue.push_front(datagram);
-        }
+        self.shared.state.borrow_mut().queue.push_front(datagram);
     }
 
     /// A datagram left the queue, sent or not.
