@@ -10,7 +10,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use common::{Random, settle, virtual_loop};
+use common::{Log, Random, settle, virtual_loop};
 use futures_lite::future::poll_once;
 use io_common::{Script, seed};
 use monoloop::io::*;
@@ -192,38 +192,43 @@ fn a_stream_that_takes_everything_leaves_room_for_others() {
 /// The stream itself has the last word.
 #[test]
 fn what_a_flush_writes_and_wishes_is_done() {
-    struct Talkative(DuplexStream, Rc<RefCell<Option<StreamWriter>>>);
+    struct Talkative(Log, Rc<RefCell<Option<StreamWriter>>>, &'static [u8]);
     impl AsyncWrite for Talkative {
         fn poll_write(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
             data: &[u8],
         ) -> Poll<std::io::Result<usize>> {
-            Pin::new(&mut self.0).poll_write(cx, data)
+            self.0.push(String::from_utf8_lossy(data));
+            Poll::Ready(Ok(data.len()))
         }
 
         fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
             if let Some(writer) = self.1.take() {
-                writer.write(b" bye").unwrap();
+                writer.write(self.2).unwrap();
                 writer.close();
             }
             Poll::Ready(Ok(()))
         }
 
-        fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-            Pin::new(&mut self.0).poll_close(cx)
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            self.0.push("closed");
+            Poll::Ready(Ok(()))
         }
     }
-    run(async {
-        let (ours, mut peer) = duplex(64);
-        let later = Rc::new(RefCell::new(None));
-        let writer = StreamWriter::new(Talkative(ours, Rc::clone(&later)));
-        writer.write(b"hello").unwrap();
-        later.replace(Some(writer));
-        let mut all = String::new();
-        peer.read_to_string(&mut all).await.unwrap();
-        assert_eq!(all, "hello bye");
-    });
+    for (last, told) in
+        [(&b"bye"[..], &["hello", "bye", "closed"][..]), (b"", &["hello", "closed"])]
+    {
+        let log = Log::default();
+        run(async {
+            let later = Rc::new(RefCell::new(None));
+            let writer = StreamWriter::new(Talkative(log.clone(), Rc::clone(&later), last));
+            writer.write(b"hello").unwrap();
+            later.replace(Some(writer));
+            rest().await;
+        });
+        assert_eq!(log.take(), told);
+    }
 }
 
 #[test]
