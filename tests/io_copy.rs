@@ -10,7 +10,7 @@ use std::net::Shutdown;
 use std::pin::Pin;
 
 use common::{Counter, poll_once as poll_with};
-use io_common::{Script, Step, complete};
+use io_common::{Script, Step, complete, poll_once};
 use monoloop::io::*;
 use net_common::{alone, pair, run};
 
@@ -187,4 +187,30 @@ fn a_busy_direction_leaves_room_for_the_other() {
             monoloop::yield_now().await;
         }
     });
+}
+
+#[test]
+fn a_copy_byte_by_byte_leaves_room_for_others() {
+    common::virtual_loop().run(async {
+        let slow = Script::new((0..10_000).map(|_| Step::Data(vec![7])));
+        let copying = monoloop::spawn(copy(slow, sink()));
+        for _ in 0..50 {
+            monoloop::yield_now().await;
+        }
+        assert!(!copying.is_finished());
+    });
+}
+
+#[test]
+fn a_direction_that_is_through_is_closed_once() {
+    let (mut ended, (mut near, mut far)) = (Script::default(), duplex(16));
+    let mut copying = copy_bidirectional(&mut near, &mut ended);
+    assert!(poll_once(&mut copying).is_none());
+    for _ in 0..3 {
+        complete(far.write_all(b"x")).unwrap();
+        assert!(poll_once(&mut copying).is_none());
+    }
+    complete(far.close()).unwrap();
+    assert_eq!(poll_once(&mut copying).unwrap().unwrap(), (3, 0));
+    assert_eq!(ended.closes, 1);
 }
