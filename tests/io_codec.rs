@@ -347,6 +347,12 @@ fn an_item_that_cannot_be_sent_leaves_no_trace() {
 }
 
 #[test]
+fn a_stream_that_takes_nothing_is_an_error() {
+    let mut frames = FramedWrite::new(monoloop::io::Cursor::new(&mut [][..]), LinesCodec::new());
+    assert_eq!(complete(frames.send("x")).unwrap_err().kind(), ErrorKind::WriteZero);
+}
+
+#[test]
 fn a_long_frame_gives_its_memory_back() {
     let mut frames = FramedWrite::new(monoloop::io::sink(), LengthDelimitedCodec::new());
     complete(frames.send(vec![0; 1024 * 1024])).unwrap();

@@ -188,3 +188,24 @@ fn a_busy_direction_leaves_room_for_the_other() {
         }
     });
 }
+
+#[test]
+fn a_copy_byte_by_byte_leaves_room_for_others() {
+    common::virtual_loop().run(async {
+        let slow = Script::new((0..10_000).map(|_| Step::Data(vec![7])));
+        let copying = monoloop::spawn(copy(slow, sink()));
+        for _ in 0..50 {
+            monoloop::yield_now().await;
+        }
+        assert!(!copying.is_finished());
+    });
+}
+
+#[test]
+fn a_direction_that_is_through_is_closed_once() {
+    let (mut near, mut far) = duplex(16);
+    complete(far.close()).unwrap();
+    let mut slow = Script::slow(b"xyz");
+    assert_eq!(complete(copy_bidirectional(&mut near, &mut slow)).unwrap(), (0, 3));
+    assert_eq!(slow.closes, 1);
+}

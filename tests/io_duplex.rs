@@ -121,6 +121,31 @@ fn a_waker_may_use_the_connection_and_panic() {
 }
 
 #[test]
+fn to_read_or_write_nothing_does_not_wait() {
+    let (mut ours, mut peer) = duplex(1);
+    assert_eq!(complete(peer.read(&mut [])).unwrap(), 0);
+    complete(ours.write_all(b"x")).unwrap();
+    assert_eq!(complete(ours.write(b"")).unwrap(), 0);
+}
+
+#[test]
+fn who_talks_to_himself_leaves_room_for_others() {
+    common::virtual_loop().run(async {
+        let (mut ours, mut peer) = duplex(1);
+        let talk = monoloop::spawn(async move {
+            for _ in 0..10_000 {
+                ours.write_all(b"x").await.unwrap();
+                peer.read_exact(&mut [0]).await.unwrap();
+            }
+        });
+        for _ in 0..50 {
+            monoloop::yield_now().await;
+        }
+        assert!(!talk.is_finished());
+    });
+}
+
+#[test]
 fn a_reader_whose_waker_panics_keeps_no_writer_from_the_end() {
     struct Grumpy;
     impl Wake for Grumpy {

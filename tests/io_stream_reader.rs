@@ -197,6 +197,19 @@ fn the_end_is_known_only_after_a_read_met_it() {
     assert!(!reader.at_eof());
     assert_eq!(complete(reader.read_some(1)).unwrap(), b"");
     assert!(reader.at_eof());
+    // And then the stream is not asked again.
+    let reads = reader.get_ref().reads;
+    assert_eq!(complete(reader.next_line()).unwrap(), None);
+    assert_eq!(reader.get_ref().reads, reads);
+}
+
+#[test]
+fn the_last_line_may_be_as_long_as_the_limit_without_an_end() {
+    let lines = |text: &[u8]| StreamReader::with_limit(4, Script::slow(text));
+    assert_eq!(complete(lines(b"1234").read_line()).unwrap(), b"1234");
+    assert_eq!(complete(lines(b"123\n").next_line()).unwrap().unwrap(), "123");
+    assert_eq!(overrun(complete(lines(b"1234\n").read_line())).consumed, 4);
+    assert_eq!(overrun(complete(lines(b"12345").read_line())).consumed, 4);
 }
 
 #[test]
@@ -222,6 +235,13 @@ fn the_traits_see_the_same_bytes() {
     let mut two = [0; 2];
     complete(reader.read_exact(&mut two)).unwrap();
     assert_eq!(&two, b"th");
+    // To read nothing asks nobody, and to consume more than there is consumes that.
+    let mut other = StreamReader::new(Script::of(b"one"));
+    assert_eq!(complete(other.read(&mut [])).unwrap(), 0);
+    assert_eq!(other.get_ref().reads, 0);
+    assert_eq!(complete(other.fill_buf()).unwrap(), b"one");
+    AsyncBufReadExt::consume(&mut other, 100);
+    assert_eq!(complete(other.fill_buf()).unwrap(), b"");
     let (_script, rest) = reader.into_parts();
     assert_eq!(&*rest, b"ree");
 }

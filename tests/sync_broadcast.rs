@@ -333,3 +333,15 @@ fn a_wait_that_is_given_up_for_good_leaves_the_list() {
     assert_eq!(sender.receiver_count(), 1);
     assert_eq!(sender.send(1).unwrap(), 1);
 }
+
+#[test]
+fn a_channel_is_closed_when_the_last_receiver_goes() {
+    let (sender, receiver) = broadcast::channel::<u8>(1);
+    let other = sender.subscribe();
+    let mut closed = probe(sender.closed()).pending();
+    drop(receiver);
+    assert_eq!(closed.wakes(), 0);
+    assert!(closed.poll().is_pending());
+    drop(other);
+    assert_eq!((closed.wakes(), closed.ready()), (1, ()));
+}

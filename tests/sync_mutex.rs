@@ -52,7 +52,7 @@ fn nobody_overtakes_who_waits() {
     assert!(poll(&mut third, Waker::noop()).is_ready());
 }
 
-/// BUGCLASSES 36; asyncio's gh-112202 and gh-111693.
+/// asyncio's gh-112202 and gh-111693.
 #[test]
 fn a_lock_handed_to_one_who_is_dropped_goes_to_the_next() {
     let mutex = leaked();

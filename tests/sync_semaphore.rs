@@ -58,7 +58,7 @@ fn a_big_request_that_gives_up_lets_the_others_through() {
     assert_eq!(permits.each_ref().map(Poll::is_ready), [true, true, false]);
 }
 
-/// BUGCLASSES 36; asyncio's gh-90155.
+/// asyncio's gh-90155.
 #[test]
 fn permits_handed_to_one_who_is_dropped_go_to_the_next() {
     let semaphore = leaked(2);

@@ -295,3 +295,15 @@ fn random_operations_agree_with_plain_counting() {
         }
     });
 }
+
+#[test]
+fn a_channel_is_closed_when_the_last_receiver_goes() {
+    let (sender, receiver) = watch::channel(0);
+    let other = sender.subscribe();
+    let mut closed = probe(sender.closed()).pending();
+    drop(receiver);
+    assert_eq!(closed.wakes(), 0);
+    assert!(closed.poll().is_pending());
+    drop(other);
+    assert_eq!((closed.wakes(), closed.ready()), (1, ()));
+}

@@ -220,6 +220,15 @@ fn a_limit_of_zero_counts_as_one() {
 }
 
 #[test]
+fn a_limit_may_be_as_large_as_can_be() {
+    virtual_loop().run(async {
+        let mut set = JoinSet::with_limit(usize::MAX);
+        set.spawn(async { 1 });
+        assert_eq!(set.join_next().await.unwrap().unwrap(), 1);
+    });
+}
+
+#[test]
 fn a_panic_gives_its_turn_back() {
     virtual_loop().run(async {
         let mut set = JoinSet::with_limit(1);

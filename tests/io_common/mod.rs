@@ -32,6 +32,7 @@ pub struct Script {
     pended: bool,
     pub flushed: usize,
     pub closed: bool,
+    pub closes: usize,
     pub reads: usize,
 }
 
@@ -121,6 +122,7 @@ impl AsyncWrite for Script {
 
     fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.closed = true;
+        self.closes += 1;
         Poll::Ready(Ok(()))
     }
 }

@@ -278,7 +278,7 @@ impl<R: AsyncRead + Unpin> StreamReader<R> {
     async fn more_of_line(&mut self) -> Result<usize, ReadError> {
         loop {
             let searched = self.buffer.len();
-            if searched >= self.limit {
+            if searched > self.limit {
                 return Err(ReadError::LimitOverrun(LimitOverrun::of(self.limit, 1)));
             }
             if self.fill().await? == 0 {
