@@ -24,7 +24,9 @@ use crate::executor::wake::{LoopId, Release, WakeRef};
 use crate::executor::{Executor, Incident, Lost, Origin, Reporter};
 #[cfg(feature = "net")]
 use crate::net::Lookups;
-use crate::reactor::{Direction, Reactor, SourceKey, Wait, WaiterId};
+#[cfg(feature = "io")]
+use crate::reactor::{Direction, SourceKey, WaiterId};
+use crate::reactor::{Reactor, Wait};
 use crate::task;
 use crate::timer::{Key as TimerKey, Wheel};
 
@@ -367,6 +369,7 @@ impl Core {
     }
 
     /// A waiter has had its turn, or waits no more: wakes the next, if there is something left.
+    #[cfg(feature = "io")]
     pub(crate) fn leave_turn(&self, source: SourceKey, direction: Direction, waiter: WaiterId) {
         if let Some(next) = self.reactor.leave_turn(source, direction, waiter) {
             self.executor.shared().wake(next);
@@ -524,7 +527,9 @@ impl Core {
                 }
                 TimerKey::from_bits(key).into_iter().for_each(|key| self.remove_timer(key));
             }
+            #[cfg(feature = "io")]
             Release::Source(key) => self.reactor.forget(SourceKey::from_bits(key)),
+            #[cfg(feature = "io")]
             Release::Wait { source, waiter, is_write } => {
                 let (source, waiter) = (SourceKey::from_bits(source), WaiterId(waiter));
                 let direction = if is_write { Direction::Write } else { Direction::Read };

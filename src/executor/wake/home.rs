@@ -64,8 +64,10 @@ pub(crate) enum Release {
     /// A timer's key, and whether it was counted as a short one.
     Timer { key: u64, is_short: bool },
     /// A source's key.
+    #[cfg(feature = "io")]
     Source(u64),
     /// A source's key, and who waits no more to read from it or to write.
+    #[cfg(feature = "io")]
     Wait { source: u64, waiter: u32, is_write: bool },
     /// The slots of a future's children.
     Family(Kin),

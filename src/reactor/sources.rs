@@ -1,0 +1,387 @@
+//! What is registered with the reactor, and who waits for it.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::task::{Context, Poll, Waker};
+
+use mio::event::{Event, Source as MioSource};
+use mio::{Interest, Token};
+use slab::Slab;
+
+use super::source::{Direction, Readied, Source};
+use super::waiters::WaiterId;
+use super::{Reactor, Unparker};
+use crate::executor::wake::{Unpark, WakeRef};
+
+/// Whether the poller tells of what becomes ready without being told, each time, that an operation would have blocked.
+pub(crate) const HAS_EDGES: bool = cfg!(all(
+    not(mio_unsupported_force_poll_poll),
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "macos",
+        target_os = "ios",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly",
+    )
+));
+
+/// Identifies a source for as long as it is registered, and is recognised as stale afterwards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SourceKey {
+    index: u32,
+    generation: u32,
+}
+
+impl SourceKey {
+    /// So much of a token's word is the index; the rest is the generation.
+    const INDEX_BITS: u32 = usize::BITS / 2;
+    const INDEX_MASK: usize = (1 << Self::INDEX_BITS) - 1;
+    /// Generations that fit a token. The highest is left out, for the tokens of our own.
+    const GENERATIONS: u32 = (usize::MAX >> Self::INDEX_BITS) as u32;
+
+    fn token(self) -> Token {
+        Token((self.generation as usize) << Self::INDEX_BITS | self.index as usize)
+    }
+
+    fn of(token: Token) -> Self {
+        Self {
+            index: (token.0 & Self::INDEX_MASK) as u32,
+            generation: (token.0 >> Self::INDEX_BITS) as u32,
+        }
+    }
+
+    pub(crate) fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self { index: bits as u32, generation: (bits >> 32) as u32 }
+    }
+}
+
+/// The sources, by index.
+#[derive(Default)]
+pub(super) struct Sources {
+    slab: RefCell<Slab<Source>>,
+    last_generation: Cell<u32>,
+}
+
+impl Sources {
+    #[inline]
+    fn with<R>(&self, key: SourceKey, f: impl FnOnce(&mut Source) -> R) -> io::Result<R> {
+        match self.slab.borrow_mut().get_mut(key.index as usize) {
+            Some(source) if source.generation == key.generation => Ok(f(source)),
+            _ => Err(io::Error::other("the source is no longer registered")),
+        }
+    }
+
+    /// Whether anybody waits for a source.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.slab.borrow().iter().any(|(_, source)| source.is_awaited())
+    }
+
+    /// Marks what has become ready, and gives `wake` who waited for it.
+    #[inline]
+    pub(super) fn dispatch(&self, event: &Event, wake: &mut impl FnMut(WakeRef)) {
+        let key = SourceKey::of(event.token());
+        let readied = Readied::of(event);
+        // An event that came late, for a source that is gone, is dropped.
+        let Ok(marked) = self.with(key, |source| readied.mark(source)) else { return };
+        let ([reader, writer], has_waiters) = marked;
+        if has_waiters {
+            return self.wake_waiters(key, readied, [reader, writer], wake);
+        }
+        // What most sockets have: a poller at most for each direction.
+        if let Some(reader) = reader {
+            wake(reader);
+        }
+        if let Some(writer) = writer {
+            wake(writer);
+        }
+    }
+
+    /// First who waits to read, then who waits to write.
+    #[inline(never)]
+    fn wake_waiters(
+        &self,
+        key: SourceKey,
+        readied: Readied,
+        pollers: [Option<WakeRef>; 2],
+        wake: &mut impl FnMut(WakeRef),
+    ) {
+        // All are taken out before the first is woken: who begins to wait then waits for the next event.
+        let waiters = self.with(key, |source| readied.take_waiters(source));
+        for (poller, (waiters, first)) in pollers.into_iter().zip(waiters.unwrap_or_default()) {
+            poller.into_iter().for_each(&mut *wake);
+            waiters.for_each(wake);
+            first.into_iter().for_each(&mut *wake);
+        }
+    }
+}
+
+impl Reactor {
+    /// Registers `io` for both directions.
+    ///
+    /// `is_connecting`: not writable before an event says so.
+    pub(crate) fn register(
+        &self,
+        io: &mut impl MioSource,
+        is_connecting: bool,
+    ) -> io::Result<SourceKey> {
+        let generation = (self.sources.last_generation.get() + 1) % SourceKey::GENERATIONS;
+        self.sources.last_generation.set(generation);
+        let source = Source::new(generation, is_connecting);
+        let index = self.sources.slab.borrow_mut().insert(source);
+        if index > SourceKey::INDEX_MASK {
+            self.sources.slab.borrow_mut().remove(index);
+            return Err(io::Error::other("too many sources on one event loop"));
+        }
+        let key = SourceKey { index: index as u32, generation };
+        match self.unparker.registry.register(io, key.token(), interest()) {
+            Ok(()) => Ok(key),
+            Err(error) => {
+                self.forget(key);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes `io` out of the poller and forgets it.
+    pub(crate) fn deregister(&self, key: SourceKey, io: &mut impl MioSource) -> io::Result<()> {
+        self.forget(key);
+        self.unparker.deregister(io)
+    }
+
+    /// Forgets a source whose descriptor is closed, or will be: the kernel drops the registration then.
+    pub(crate) fn forget(&self, key: SourceKey) {
+        let mut sources = self.sources.slab.borrow_mut();
+        let index = key.index as usize;
+        if sources.get(index).is_some_and(|source| source.generation == key.generation) {
+            let source = sources.remove(index);
+            drop(sources);
+            // Its waiters' foreign wakers are dropped here, with no borrow held.
+            drop(source);
+        }
+    }
+
+    /// Whether a direction is thought to be ready.
+    #[inline]
+    pub(crate) fn is_ready(&self, key: SourceKey, direction: Direction) -> io::Result<bool> {
+        self.sources.with(key, |source| source.is_ready(direction))
+    }
+
+    /// Polls for readiness. Of many pollers of a direction only the last is woken: see
+    /// [`wait_ready`](Self::wait_ready) for many.
+    #[inline]
+    pub(crate) fn poll_ready(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.is_ready(key, direction) {
+            Ok(true) => Poll::Ready(Ok(())),
+            Ok(false) => match self.set_poller(key, direction, cx.waker()) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            },
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// The direction is not ready, as far as is known or because the kernel said that an operation would block;
+    /// `waker` is the one to be woken when that changes.
+    #[inline]
+    pub(crate) fn set_poller(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waker: &Waker,
+    ) -> io::Result<()> {
+        // Cloning and dropping a foreign waker are foreign code: outside of the borrow.
+        let waker = WakeRef::new(waker);
+        let old = self.sources.with(key, |source| source.set_poller(direction, waker))?;
+        drop(old);
+        Ok(())
+    }
+
+    /// Waits for readiness as one of many: all of them are woken, in the order they came. `None`: ready.
+    pub(crate) fn wait_ready(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waker: &Waker,
+    ) -> io::Result<Option<WaiterId>> {
+        match self.is_ready(key, direction)? {
+            true => Ok(None),
+            false => self.wait_event(key, direction, waker).map(Some),
+        }
+    }
+
+    /// Waits for the next event as one of many, ready or not.
+    pub(crate) fn wait_event(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waker: &Waker,
+    ) -> io::Result<WaiterId> {
+        let waker = WakeRef::new(waker);
+        self.sources.with(key, |source| source.add_waiter(direction, waker))
+    }
+
+    /// Whether that waiter still waits; from now on for `waker`.
+    pub(crate) fn is_waiting(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: WaiterId,
+        waker: &Waker,
+    ) -> io::Result<bool> {
+        let new = WakeRef::new(waker);
+        let old = self.sources.with(key, |source| source.swap_waiter(direction, waiter, new))?;
+        Ok(old.is_some())
+    }
+
+    /// That waiter waits no more.
+    pub(crate) fn cancel_wait(&self, key: SourceKey, direction: Direction, waiter: WaiterId) {
+        let gone = self.sources.with(key, |source| source.remove_waiter(direction, waiter));
+        drop(gone);
+    }
+
+    /// Whether a direction is thought to be ready and nobody is before the waiter, if its waiters take turns; `None`
+    /// has yet to join the line.
+    #[inline]
+    pub(crate) fn has_turn(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: Option<WaiterId>,
+    ) -> io::Result<bool> {
+        self.sources.with(key, |source| source.has_turn(direction, waiter))
+    }
+
+    /// Waits for a turn: in line, or at its end if that has yet to be joined.
+    pub(crate) fn wait_turn(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: Option<WaiterId>,
+        waker: &Waker,
+    ) -> io::Result<WaiterId> {
+        let waker = WakeRef::new(waker);
+        let waits = self.sources.with(key, |source| source.wait_turn(direction, waiter, waker));
+        // What was there before is dropped here.
+        waits.map(|(waiter, _old)| waiter)
+    }
+
+    /// The waiter is through, or waits no more. Gives who is to be woken instead.
+    pub(crate) fn leave_turn(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        waiter: WaiterId,
+    ) -> Option<WakeRef> {
+        let left = self.sources.with(key, |source| source.leave_turn(direction, waiter));
+        left.ok().and_then(|(_gone, next)| next)
+    }
+
+    /// Whether somebody stands behind the one who has the turn.
+    pub(crate) fn has_second(&self, key: SourceKey, direction: Direction) -> io::Result<bool> {
+        self.sources.with(key, |source| source.has_second(direction))
+    }
+
+    /// The kernel said that an operation would block.
+    #[inline]
+    pub(crate) fn clear_ready(&self, key: SourceKey, direction: Direction) -> io::Result<()> {
+        self.sources.with(key, |source| source.clear(direction))
+    }
+
+    /// How often an event has made a direction ready.
+    #[cfg(unix)]
+    pub(crate) fn events(&self, key: SourceKey, direction: Direction) -> io::Result<u32> {
+        self.sources.with(key, |source| source.events(direction))
+    }
+
+    /// The kernel said that an operation would block, when there had been so many `events`: one that came
+    /// since stands.
+    #[cfg(unix)]
+    pub(crate) fn clear_ready_since(
+        &self,
+        key: SourceKey,
+        direction: Direction,
+        events: u32,
+    ) -> io::Result<()> {
+        self.sources.with(key, |source| {
+            if source.events(direction) == events {
+                source.clear(direction);
+            }
+        })
+    }
+
+    /// An operation moved fewer bytes than it could have: the next one would block. True of epoll and
+    /// kqueue, unless the direction is closed, and then only the next operation tells.
+    #[inline]
+    pub(crate) fn was_short(&self, key: SourceKey, direction: Direction) {
+        if HAS_EDGES {
+            // A stale key has nothing to clear.
+            let _gone = self.sources.with(key, |source| source.clear_unless_closed(direction));
+        }
+    }
+}
+
+/// What sources are registered for: both directions, and urgent data where its coming can be told, as it ends
+/// reads early.
+fn interest() -> Interest {
+    let both = Interest::READABLE | Interest::WRITABLE;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return both | Interest::PRIORITY;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    return both;
+}
+
+/// Takes a source out of the poller of the loop that `unparker` belongs to, from any thread.
+pub(crate) fn deregister_elsewhere(unparker: &dyn Unpark, io: &mut impl MioSource) {
+    if let Some(unparker) = unparker.as_any().downcast_ref::<Unparker>() {
+        // It fails only for a descriptor that the poller does not know, and then all is well.
+        let _unknown = unparker.deregister(io);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::Registry;
+
+    use super::*;
+
+    /// What the system does not take.
+    struct Refused;
+
+    impl MioSource for Refused {
+        fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+
+        fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+
+        fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "opens descriptors")]
+    fn a_source_that_the_system_refuses_leaves_nothing_behind() {
+        let reactor = Reactor::new().unwrap();
+        for _ in 0..100 {
+            let error = reactor.register(&mut Refused, false).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        }
+        assert!(reactor.sources.slab.borrow().is_empty());
+        assert!(reactor.sources.slab.borrow().capacity() < 100);
+    }
+}

@@ -1,0 +1,16 @@
+//! No sources: the feature `io` is off.
+
+use mio::event::Event;
+
+use crate::executor::wake::WakeRef;
+
+#[derive(Default)]
+pub(super) struct Sources {}
+
+impl Sources {
+    pub(super) fn is_awaited(&self) -> bool {
+        false
+    }
+
+    pub(super) fn dispatch(&self, _: &Event, _: &mut impl FnMut(WakeRef)) {}
+}
