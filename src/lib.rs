@@ -36,6 +36,7 @@ pub mod time;
 mod timer;
 mod wait_list;
 
+#[doc(inline)]
 #[cfg(feature = "signal")]
 pub use event_loop::OnCtrlC;
 #[doc(inline)]
