@@ -2,8 +2,11 @@
 // Under `--cfg loom` the crate is empty: `tests/loom_wake.rs` includes the module it checks by path.
 #![cfg(not(loom))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// Parts of the core serve features only. What is dead with all of them is dead.
-#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports))]
+// Parts of the core serve features only, and the documentation names them all. What is dead with all of them is dead.
+#![cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, unused_imports, rustdoc::broken_intra_doc_links)
+)]
 #![deny(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
