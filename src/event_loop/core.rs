@@ -246,6 +246,8 @@ impl Core {
                 continue;
             }
             self.poll_io(Wait::NotAtAll)?;
+            #[cfg(feature = "io")]
+            self.settle(true);
             self.executor.receive();
             if self.executor.ready_len() == 0 && !self.is_timer_due() {
                 return Ok(());
@@ -378,8 +380,24 @@ impl Core {
 
     /// Waits, unless something came from another thread meanwhile.
     fn park(&self, wait: Wait) -> io::Result<()> {
+        #[cfg(feature = "io")]
+        if self.reactor.has_doubts() {
+            self.poll_io(Wait::NotAtAll)?;
+            if self.executor.ready_len() == 0 {
+                self.settle(true);
+            }
+            if self.executor.ready_len() > 0 {
+                return Ok(());
+            }
+        }
         let may_wait = matches!(wait, Wait::NotAtAll) || self.executor.park();
         self.poll_io(if may_wait { wait } else { Wait::NotAtAll })
+    }
+
+    /// Wakes those who wait to read though there may be something: the older ones, or `all`.
+    #[cfg(feature = "io")]
+    fn settle(&self, all: bool) {
+        self.reactor.settle(all, |waker| self.executor.shared().wake(waker));
     }
 
     pub(super) fn poll_io(&self, wait: Wait) -> io::Result<()> {
@@ -387,6 +405,8 @@ impl Core {
         if woken {
             self.io_is_quiet.set(false);
         }
+        #[cfg(feature = "io")]
+        self.settle(false);
         self.pace.io_was_polled(self.read_clock());
         Ok(())
     }

@@ -204,10 +204,14 @@ impl<S: Source> Registered<S> {
         operation: impl FnMut(&S) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         let moved = ready!(self.poll_io(direction, cx, operation))?;
-        if 0 < moved && moved < wanted {
+        let was_short = moved < wanted;
+        if moved > 0 && (was_short || direction == Direction::Read) {
             // The loop was current a moment ago.
             self.with_core(|core| {
-                core.reactor.was_short(self.key, direction);
+                match was_short {
+                    true => core.reactor.was_short(self.key, direction),
+                    false => core.reactor.was_full(self.key),
+                }
                 Ok(())
             })?;
         }
@@ -308,6 +312,18 @@ impl<S: Source> Registered<S> {
                 return result;
             }
         }
+    }
+
+    /// Receives a datagram, as [`io`](Self::io) does. Whether there is another one is not known then.
+    pub(crate) async fn receive<R>(
+        &self,
+        operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let result = self.io(Direction::Read, operation).await;
+        if result.is_ok() {
+            self.if_current(|core| core.reactor.was_full(self.key));
+        }
+        result
     }
 }
 

@@ -54,7 +54,7 @@ impl Listen for mio::net::UnixListener {
 fn may_be_readable(socket: &impl std::os::fd::AsFd) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    use crate::reactor::HAS_EDGES;
+    use crate::reactor::sources::HAS_EDGES;
 
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     !HAS_EDGES || poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&now)) != Ok(0)

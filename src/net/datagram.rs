@@ -58,7 +58,7 @@ macro_rules! datagram_methods {
         ///
         /// As [`send`](Self::send).
         pub async fn recv(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            self.io.io(crate::io::Direction::Read, |io| io.recv(buffer)).await
+            self.io.receive(|io| io.recv(buffer)).await
         }
 
         /// Sends a datagram as [`send`](Self::send) does, without waiting.

@@ -141,7 +141,7 @@ impl UdpSocket {
     ///
     /// What the operating system says.
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io.io(Direction::Read, |io| io.recv_from(buffer)).await
+        self.io.receive(|io| io.recv_from(buffer)).await
     }
 
     /// Like [`recv`](Self::recv), and leaves the datagram in the queue.

@@ -32,7 +32,7 @@ mod precise;
 #[cfg(feature = "io")]
 mod source;
 #[cfg_attr(not(feature = "io"), path = "sources/nowhere.rs")]
-mod sources;
+pub(crate) mod sources;
 #[cfg(feature = "io")]
 mod turns;
 #[cfg(feature = "io")]
@@ -54,7 +54,7 @@ use crate::executor::wake::{Unpark, WakeRef};
 pub(crate) use source::Direction;
 use sources::Sources;
 #[cfg(feature = "io")]
-pub(crate) use sources::{HAS_EDGES, SourceKey, deregister_elsewhere};
+pub(crate) use sources::{SourceKey, deregister_elsewhere};
 #[cfg(feature = "io")]
 pub(crate) use waiters::WaiterId;
 
@@ -136,6 +136,7 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
             Err(error) => return Err(error),
         }
+        self.sources.count_round();
         let mut had_event = false;
         for event in events.iter().filter(|event| !matches!(event.token(), UNPARK | PRECISE)) {
             had_event = true;

@@ -28,9 +28,24 @@ pub(super) struct Source {
     pub(super) generation: u32,
     /// How often an event made it ready; wraps.
     events: [u32; 2],
-    is_ready: [bool; 2],
-    /// The peer, or we, closed this direction, or urgent data came: a short operation proves nothing.
-    is_closed: [bool; 2],
+    readiness: [Readiness; 2],
+    /// A bit for each direction. The peer, or we, closed it, or urgent data came: a short operation proves nothing.
+    closed: u8,
+    /// How often in a row a read that came after one which filled its buffer would block, up to [`SURE`](Self::SURE).
+    blocked_in_row: u8,
+}
+
+/// What is known of a direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Readiness {
+    /// An operation would block.
+    Blocked,
+    /// An event came, or nothing was tried yet.
+    Ready,
+    /// Since the event, a read has filled its buffer: there may be more, or not.
+    Spent,
+    /// As before, and no event tells: the next read shall try.
+    Unsure,
 }
 
 const _: () = assert!(size_of::<Source>() <= 64);
@@ -59,18 +74,26 @@ impl Source {
             lines: [None, None],
             generation,
             events: [0; 2],
-            is_ready: [true, !is_connecting],
-            is_closed: [false; 2],
+            readiness: [
+                Readiness::Ready,
+                if is_connecting { Readiness::Blocked } else { Readiness::Ready },
+            ],
+            closed: 0,
+            blocked_in_row: 0,
         }
     }
 
     #[inline]
     pub(super) fn is_ready(&self, direction: Direction) -> bool {
-        self.is_ready[direction as usize]
+        self.readiness[direction as usize] != Readiness::Blocked
+    }
+
+    #[inline]
+    fn is_closed(&self, direction: Direction) -> bool {
+        self.closed & 1 << direction as u8 != 0
     }
 
     /// How often an event has made it ready.
-    #[cfg(unix)]
     pub(super) fn events(&self, direction: Direction) -> u32 {
         self.events[direction as usize]
     }
@@ -82,18 +105,74 @@ impl Source {
     /// An operation would block.
     #[inline]
     pub(super) fn clear(&mut self, direction: Direction) {
-        self.is_ready[direction as usize] = false;
+        let readiness = &mut self.readiness[direction as usize];
+        if matches!(readiness, Readiness::Spent | Readiness::Unsure) {
+            self.blocked_in_row = Self::SURE.min(self.blocked_in_row + 1);
+        }
+        *readiness = Readiness::Blocked;
     }
 
     #[inline]
     pub(super) fn clear_unless_closed(&mut self, direction: Direction) {
-        self.is_ready[direction as usize] &= self.is_closed[direction as usize];
+        let is_closed = self.is_closed(direction);
+        let readiness = &mut self.readiness[direction as usize];
+        if matches!(readiness, Readiness::Spent | Readiness::Unsure) {
+            self.blocked_in_row = 0;
+        }
+        *readiness = if is_closed { Readiness::Ready } else { Readiness::Blocked };
+    }
+
+    /// A read has filled its buffer.
+    #[inline]
+    pub(super) fn was_full(&mut self) {
+        let readiness = &mut self.readiness[Direction::Read as usize];
+        match readiness {
+            Readiness::Spent | Readiness::Unsure => self.blocked_in_row = 0,
+            Readiness::Ready | Readiness::Blocked => {}
+        }
+        *readiness = Readiness::Spent;
+    }
+
+    /// So often in a row, and it is taken for certain that a full read was the last.
+    const SURE: u8 = 4;
+
+    /// Whether a direction is ready; and if that is doubtful, how many events there had been.
+    #[inline]
+    pub(super) fn look(&self, direction: Direction) -> (bool, Option<u32>) {
+        let is_doubtful = direction == Direction::Read && self.is_doubtful();
+        (self.is_ready(direction), is_doubtful.then_some(self.events[Direction::Read as usize]))
+    }
+
+    /// Whether there is probably nothing more to read: an event will tell of what comes.
+    #[inline]
+    fn is_doubtful(&self) -> bool {
+        self.blocked_in_row == Self::SURE
+            && self.readiness[Direction::Read as usize] == Readiness::Spent
+            && !self.is_closed(Direction::Read)
+    }
+
+    /// No event came since there were so many: has those who wait to read try. Gives them.
+    pub(super) fn settle(&mut self, events: u32) -> (Option<WakeRef>, Waiters) {
+        let read = Direction::Read as usize;
+        if !self.is_doubtful() || self.events[read] != events {
+            return Default::default();
+        }
+        self.readiness[read] = Readiness::Unsure;
+        let poller = self.pollers[read].take().map(WakeRef::from_waker);
+        let waiters = self.waiters(Direction::Read).map(mem::take);
+        (poller, waiters.unwrap_or_default())
     }
 
     /// It would block, and `waker` is woken when that changes. Gives the poller before.
     #[inline]
     pub(super) fn set_poller(&mut self, direction: Direction, waker: WakeRef) -> Option<WakeRef> {
         self.clear(direction);
+        self.keep_poller(direction, waker)
+    }
+
+    /// Has `waker` woken by the next event. Gives the poller before.
+    #[inline]
+    pub(super) fn keep_poller(&mut self, direction: Direction, waker: WakeRef) -> Option<WakeRef> {
         let old = self.pollers[direction as usize].replace(waker.into_waker());
         old.map(WakeRef::from_waker)
     }
@@ -174,11 +253,11 @@ impl Source {
     #[inline]
     fn mark(&mut self, direction: Direction, is_ready: bool, is_closed: bool) -> Option<WakeRef> {
         let at = direction as usize;
-        self.is_closed[at] |= is_closed;
+        self.closed |= u8::from(is_closed) << direction as u8;
         if !is_ready {
             return None;
         }
-        self.is_ready[at] = true;
+        self.readiness[at] = Readiness::Ready;
         self.events[at] = self.events[at].wrapping_add(1);
         self.pollers[at].take().map(WakeRef::from_waker)
     }

@@ -1,6 +1,7 @@
 //! What is registered with the reactor, and who waits for it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll, Waker};
 
@@ -67,9 +68,31 @@ impl SourceKey {
 pub(super) struct Sources {
     slab: RefCell<Slab<Source>>,
     last_generation: Cell<u32>,
+    /// The oldest first.
+    doubts: RefCell<VecDeque<Doubt>>,
+    /// How often events were waited for.
+    pub(super) round: Cell<u32>,
+}
+
+/// Somebody waits to read, though it is not known whether there is nothing.
+struct Doubt {
+    key: SourceKey,
+    /// How many events there had been.
+    events: u32,
+    round: u32,
 }
 
 impl Sources {
+    fn push_doubt(&self, key: SourceKey, events: u32) {
+        self.doubts.borrow_mut().push_back(Doubt { key, events, round: self.round.get() });
+    }
+
+    /// Events were waited for.
+    #[inline]
+    pub(super) fn count_round(&self) {
+        self.round.set(self.round.get().wrapping_add(1));
+    }
+
     #[inline]
     fn with<R>(&self, key: SourceKey, f: impl FnOnce(&mut Source) -> R) -> io::Result<R> {
         match self.slab.borrow_mut().get_mut(key.index as usize) {
@@ -182,13 +205,50 @@ impl Reactor {
         direction: Direction,
         cx: &Context<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.is_ready(key, direction) {
-            Ok(true) => Poll::Ready(Ok(())),
-            Ok(false) => match self.set_poller(key, direction, cx.waker()) {
-                Ok(()) => Poll::Pending,
-                Err(error) => Poll::Ready(Err(error)),
-            },
+        let waits = match self.sources.with(key, |source| source.look(direction)) {
+            Ok((true, None)) => return Poll::Ready(Ok(())),
+            Ok((false, _)) => self.set_poller(key, direction, cx.waker()),
+            Ok((true, Some(events))) => self.doubt(key, events, cx.waker()),
+            Err(error) => Err(error),
+        };
+        match waits {
+            Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Waits to read for an event that will probably come, or until the doubt is [settled](Self::settle).
+    fn doubt(&self, key: SourceKey, events: u32, waker: &Waker) -> io::Result<()> {
+        let waker = WakeRef::new(waker);
+        let old = self.sources.with(key, |source| source.keep_poller(Direction::Read, waker))?;
+        self.sources.push_doubt(key, events);
+        drop(old);
+        Ok(())
+    }
+
+    /// Whether some wait to read though there may be something.
+    #[inline]
+    pub(crate) fn has_doubts(&self) -> bool {
+        !self.sources.doubts.borrow().is_empty()
+    }
+
+    /// Gives `wake` those who doubt whether there is something to read, and were not told by an event: they try. Those
+    /// who began to since the last but one wait are left, unless it shall be `all`.
+    pub(crate) fn settle(&self, all: bool, mut wake: impl FnMut(WakeRef)) {
+        let round = self.sources.round.get();
+        loop {
+            let mut doubts = self.sources.doubts.borrow_mut();
+            let is_due = |doubt: &Doubt| all || round.wrapping_sub(doubt.round) >= 2;
+            if !doubts.front().is_some_and(is_due) {
+                return;
+            }
+            let doubt = doubts.pop_front().expect("it was looked at");
+            drop(doubts);
+            let settled = self.sources.with(doubt.key, |source| source.settle(doubt.events));
+            // The source of a stale one is gone.
+            let (poller, waiters) = settled.unwrap_or_default();
+            poller.into_iter().for_each(&mut wake);
+            waiters.for_each(&mut wake);
         }
     }
 
@@ -215,10 +275,13 @@ impl Reactor {
         direction: Direction,
         waker: &Waker,
     ) -> io::Result<Option<WaiterId>> {
-        match self.is_ready(key, direction)? {
-            true => Ok(None),
-            false => self.wait_event(key, direction, waker).map(Some),
+        let (is_ready, doubts) = self.sources.with(key, |source| source.look(direction))?;
+        match doubts {
+            Some(events) => self.sources.push_doubt(key, events),
+            None if is_ready => return Ok(None),
+            None => {}
         }
+        self.wait_event(key, direction, waker).map(Some)
     }
 
     /// Waits for the next event as one of many, ready or not.
@@ -319,6 +382,15 @@ impl Reactor {
                 source.clear(direction);
             }
         })
+    }
+
+    /// A read has filled its buffer: whether there is more is not known. Where the poller tells of all that comes, it need
+    /// not be tried each time.
+    #[inline]
+    pub(crate) fn was_full(&self, key: SourceKey) {
+        if HAS_EDGES {
+            let _gone = self.sources.with(key, Source::was_full);
+        }
     }
 
     /// An operation moved fewer bytes than it could have: the next one would block. True of epoll and

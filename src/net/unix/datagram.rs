@@ -215,7 +215,7 @@ impl UnixDatagram {
     ///
     /// What the operating system says.
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io.io(Direction::Read, |io| io.recv_from(buffer)).await
+        self.io.receive(|io| io.recv_from(buffer)).await
     }
 
     /// Receives a datagram as [`recv_from`](Self::recv_from) does, without waiting.
