@@ -1,9 +1,8 @@
 //! The columns of the table: each measures with its own pool and its own files.
 
-use std::future::Future;
 use std::hint::black_box;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::harness::{Column, Role, repeat};
 use crate::scenarios::{FILE, Kind, PIECE, PIECES};

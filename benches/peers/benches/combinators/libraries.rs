@@ -1,7 +1,7 @@
 //! The columns of the table: each measures what its library has.
 
 use std::cell::Cell;
-use std::future::{Future, ready};
+use std::future::ready;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -174,7 +174,8 @@ pub async fn put_and_get<Q>(
 ) -> Duration {
     let numbers = RefCell::new(Numbers(1));
     for _ in 0..ITEMS {
-        put(&queue, numbers.borrow_mut().next()).await;
+        let number = numbers.borrow_mut().next();
+        put(&queue, number).await;
     }
     let start = Instant::now();
     for _ in 0..operations {
