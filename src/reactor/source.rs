@@ -94,6 +94,7 @@ impl Source {
     }
 
     /// How often an event has made it ready.
+    #[cfg(unix)]
     pub(super) fn events(&self, direction: Direction) -> u32 {
         self.events[direction as usize]
     }
