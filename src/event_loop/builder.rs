@@ -188,13 +188,17 @@ impl Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("poll_budget", &self.config.poll_budget)
+        let mut f = f.debug_struct("Builder");
+        f.field("poll_budget", &self.config.poll_budget)
             .field("io_interval", &self.config.io_interval)
             .field("shutdown_limit", &self.config.shutdown_limit)
             .field("virtual_time", &self.config.virtual_time)
             .field("grace", &self.config.grace)
-            .field("slow_poll", &self.config.slow_poll)
-            .finish_non_exhaustive()
+            .field("slow_poll", &self.config.slow_poll);
+        #[cfg(feature = "signal")]
+        f.field("on_ctrl_c", &self.config.on_ctrl_c);
+        #[cfg(feature = "net")]
+        f.field("lookup_limit", &self.config.lookups.limit);
+        f.finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::clock::{Clock, saturating_nanos};
+use super::clock::Clock;
 #[cfg(feature = "signal")]
 use super::ctrl_c;
 use super::ending::Ending;
@@ -29,12 +29,6 @@ use crate::reactor::{Direction, SourceKey, WaiterId};
 use crate::reactor::{Reactor, Wait};
 use crate::task;
 use crate::timer::{Key as TimerKey, Wheel};
-
-/// How long, in real time, a virtual clock waits for I/O that somebody waits for, before it jumps.
-const IO_GRACE: Duration = Duration::from_millis(50);
-
-/// With more timers than this, they may share wake-ups.
-const FEW_TIMERS: usize = 64;
 
 /// What `Builder` decides.
 pub(super) struct Config {
@@ -60,7 +54,7 @@ pub(crate) struct Core {
     pub(crate) executor: Executor,
     pub(crate) reactor: Reactor,
     pub(crate) clock: Clock,
-    timers: RefCell<Wheel<WakeRef>>,
+    pub(super) timers: RefCell<Wheel<WakeRef>>,
     /// Timers that came due together: kept for its capacity.
     due: RefCell<Vec<WakeRef>>,
     /// The last sequence number given to a timer.
@@ -82,9 +76,9 @@ pub(crate) struct Core {
     /// How many panics were reported.
     panics: Rc<Cell<usize>>,
     /// No I/O came within the grace period, and none was asked for since.
-    io_is_quiet: Cell<bool>,
+    pub(super) io_is_quiet: Cell<bool>,
     /// Sleeps in the wheel that are short, and so must end on time.
-    short_timers: Cell<usize>,
+    pub(super) short_timers: Cell<usize>,
     /// A task of the loop's own waits for signals.
     #[cfg(unix)]
     pub(crate) serves_signals: Cell<bool>,
@@ -246,7 +240,6 @@ impl Core {
                 continue;
             }
             self.poll_io(Wait::NotAtAll)?;
-            #[cfg(feature = "io")]
             self.settle(true);
             self.executor.receive();
             if self.executor.ready_len() == 0 && !self.is_timer_due() {
@@ -278,85 +271,6 @@ impl Core {
         if self.pace.is_io_due() { self.poll_io(Wait::NotAtAll) } else { Ok(()) }
     }
 
-    /// Nothing is ready: waits until something is.
-    fn wait(&self, limit: Option<Duration>) -> io::Result<()> {
-        if self.clock.is_virtual() {
-            return self.wait_virtually(limit);
-        }
-        if limit != Some(Duration::ZERO) && self.offload.looks_around() {
-            return self.wait_for_job(limit);
-        }
-        self.sleep(limit)
-    }
-
-    /// Waits for I/O, the next timer or another thread.
-    pub(super) fn sleep(&self, limit: Option<Duration>) -> io::Result<()> {
-        let Some(deadline) = self.next_timer() else {
-            return self.park(limit.map_or(Wait::Forever, Wait::at_most));
-        };
-        let now = self.read_clock();
-        if deadline <= now {
-            return self.poll_io(Wait::NotAtAll);
-        }
-        let until = Duration::from_nanos(deadline - now);
-        self.park(match limit {
-            Some(limit) if limit < until => Wait::at_most(limit),
-            _ if self.may_be_late() => Wait::AboutAsLong(until),
-            _ => Wait::AtMost(until),
-        })
-    }
-
-    /// The time of the next timer, or a little earlier.
-    #[inline]
-    fn next_timer(&self) -> Option<u64> {
-        self.timers.borrow().next_deadline()
-    }
-
-    /// Whether timers may fire up to a millisecond late, so that one wake-up serves many: there are many,
-    /// and none that was set for a short time.
-    fn may_be_late(&self) -> bool {
-        self.short_timers.get() == 0 && self.timers.borrow().len() > FEW_TIMERS
-    }
-
-    /// Waits under a virtual clock: real I/O and other threads first, and if there is nothing to come from
-    /// them, on to the next deadline.
-    fn wait_virtually(&self, limit: Option<Duration>) -> io::Result<()> {
-        let deadline = match limit {
-            // A host's turn that must not wait does not let time pass either.
-            Some(Duration::ZERO) => None,
-            _ => self.timers.borrow().exact_next_deadline(),
-        };
-        // The end is bounded: it waits for nobody's guard.
-        let is_held = !self.ending.has_begun() && self.remote.is_work_outstanding();
-        let Some(deadline) = deadline.filter(|_| !is_held) else {
-            return self.park(limit.map_or(Wait::Forever, Wait::at_most));
-        };
-        let awaited = self.reactor.is_awaited();
-        let grace = if awaited && !self.io_is_quiet.get() { IO_GRACE } else { Duration::ZERO };
-        self.wait_for_others(grace)?;
-        if self.executor.ready_len() == 0 {
-            self.io_is_quiet.set(awaited);
-            let latest = limit.map(|l| self.clock.read().saturating_add(saturating_nanos(l)));
-            self.clock.advance_to(latest.map_or(deadline, |latest| latest.min(deadline)));
-            self.read_clock();
-        }
-        Ok(())
-    }
-
-    /// Waits, in real time, until something came from the system or another thread.
-    fn wait_for_others(&self, grace: Duration) -> io::Result<()> {
-        let end = Instant::now() + grace;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            self.park(Wait::at_most(left))?;
-            self.executor.receive();
-            // A wait may be cut short by an event that concerns nobody.
-            if left.is_zero() || self.executor.ready_len() > 0 {
-                return Ok(());
-            }
-        }
-    }
-
     /// Reads the clock, and brings the turn's up to date with it.
     #[inline]
     pub(crate) fn read_clock(&self) -> u64 {
@@ -378,45 +292,18 @@ impl Core {
         }
     }
 
-    /// Waits, unless something came from another thread meanwhile.
-    fn park(&self, wait: Wait) -> io::Result<()> {
-        #[cfg(feature = "io")]
-        if self.reactor.has_doubts() {
-            self.poll_io(Wait::NotAtAll)?;
-            if self.executor.ready_len() == 0 {
-                self.settle(true);
-            }
-            if self.executor.ready_len() > 0 {
-                return Ok(());
-            }
-        }
-        let may_wait = matches!(wait, Wait::NotAtAll) || self.executor.park();
-        self.poll_io(if may_wait { wait } else { Wait::NotAtAll })
-    }
-
-    /// Wakes those who wait to read though there may be something: the older ones, or `all`.
-    #[cfg(feature = "io")]
-    fn settle(&self, all: bool) {
-        self.reactor.settle(all, |waker| self.executor.shared().wake(waker));
-    }
-
-    pub(super) fn poll_io(&self, wait: Wait) -> io::Result<()> {
-        let woken = self.reactor.wait(wait, |waker| self.executor.shared().wake(waker))?;
-        if woken {
-            self.io_is_quiet.set(false);
-        }
-        #[cfg(feature = "io")]
-        self.settle(false);
-        self.pace.io_was_polled(self.read_clock());
-        Ok(())
-    }
-
     /// Wakes whoever waits for a deadline that the turn's clock has reached.
     #[inline]
     fn fire_timers(&self) {
         if self.is_timer_due() {
             self.fire_due_timers();
         }
+    }
+
+    /// The time of the next timer, or a little earlier.
+    #[inline]
+    pub(super) fn next_timer(&self) -> Option<u64> {
+        self.timers.borrow().next_deadline()
     }
 
     /// Whether the next turn has timers to fire.

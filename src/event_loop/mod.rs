@@ -45,6 +45,7 @@ mod offload;
 mod pace;
 mod remote_join;
 mod shutdown;
+mod waiting;
 #[cfg(feature = "sync")]
 mod workers;
 

@@ -133,6 +133,17 @@ impl Reactor {
         self.sources.is_awaited()
     }
 
+    /// Whether some wait to read though there may be something.
+    pub(crate) fn has_doubts(&self) -> bool {
+        self.sources.has_doubts()
+    }
+
+    /// Gives `wake` those who doubt whether there is something to read, and were not told by an event: they try. Those
+    /// who began to since the last but one wait are left, unless it shall be `all`.
+    pub(crate) fn settle(&self, all: bool, mut wake: impl FnMut(WakeRef)) {
+        self.sources.settle(all, &mut wake);
+    }
+
     /// Waits for events, and gives `wake` all who waited for them, with no borrow held. True if there was
     /// an event of a source.
     pub(crate) fn wait(&self, wait: Wait, mut wake: impl FnMut(WakeRef)) -> io::Result<bool> {

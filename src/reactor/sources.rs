@@ -71,7 +71,7 @@ pub(super) struct Sources {
     /// The oldest first.
     doubts: RefCell<VecDeque<Doubt>>,
     /// How often events were waited for.
-    pub(super) round: Cell<u32>,
+    round: Cell<u32>,
 }
 
 /// Somebody waits to read, though it is not known whether there is nothing.
@@ -85,6 +85,30 @@ struct Doubt {
 impl Sources {
     fn push_doubt(&self, key: SourceKey, events: u32) {
         self.doubts.borrow_mut().push_back(Doubt { key, events, round: self.round.get() });
+    }
+
+    #[inline]
+    pub(super) fn has_doubts(&self) -> bool {
+        !self.doubts.borrow().is_empty()
+    }
+
+    /// See [`Reactor::settle`].
+    pub(super) fn settle(&self, all: bool, wake: &mut impl FnMut(WakeRef)) {
+        let round = self.round.get();
+        loop {
+            let mut doubts = self.doubts.borrow_mut();
+            let is_due = |doubt: &Doubt| all || round.wrapping_sub(doubt.round) >= 2;
+            if !doubts.front().is_some_and(is_due) {
+                return;
+            }
+            let doubt = doubts.pop_front().expect("it was looked at");
+            drop(doubts);
+            let settled = self.with(doubt.key, |source| source.settle(doubt.events));
+            // The source of a stale one is gone.
+            let (poller, waiters) = settled.unwrap_or_default();
+            poller.into_iter().for_each(&mut *wake);
+            waiters.for_each(&mut *wake);
+        }
     }
 
     /// Events were waited for.
@@ -224,32 +248,6 @@ impl Reactor {
         self.sources.push_doubt(key, events);
         drop(old);
         Ok(())
-    }
-
-    /// Whether some wait to read though there may be something.
-    #[inline]
-    pub(crate) fn has_doubts(&self) -> bool {
-        !self.sources.doubts.borrow().is_empty()
-    }
-
-    /// Gives `wake` those who doubt whether there is something to read, and were not told by an event: they try. Those
-    /// who began to since the last but one wait are left, unless it shall be `all`.
-    pub(crate) fn settle(&self, all: bool, mut wake: impl FnMut(WakeRef)) {
-        let round = self.sources.round.get();
-        loop {
-            let mut doubts = self.sources.doubts.borrow_mut();
-            let is_due = |doubt: &Doubt| all || round.wrapping_sub(doubt.round) >= 2;
-            if !doubts.front().is_some_and(is_due) {
-                return;
-            }
-            let doubt = doubts.pop_front().expect("it was looked at");
-            drop(doubts);
-            let settled = self.sources.with(doubt.key, |source| source.settle(doubt.events));
-            // The source of a stale one is gone.
-            let (poller, waiters) = settled.unwrap_or_default();
-            poller.into_iter().for_each(&mut wake);
-            waiters.for_each(&mut wake);
-        }
     }
 
     /// The direction is not ready, as far as is known or because the kernel said that an operation would block;

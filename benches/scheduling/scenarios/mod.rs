@@ -24,7 +24,7 @@ pub enum Kind {
     Yield { tasks: u64 },
     YieldByWaking { tasks: u64 },
     PingPong,
-    RemoteWake,
+    RemoteWake { pause: Duration },
     Sleep { others: u64 },
     Expiry,
     Echo { connections: u64 },
@@ -76,9 +76,15 @@ pub const SCENARIOS: &[Scenario<Kind>] = &[
         bar: Some(Bar::BestPeer(0.4)),
     },
     Scenario {
-        kind: Kind::RemoteWake,
-        title: "wake from a thread, round trip",
+        kind: Kind::RemoteWake { pause: Duration::from_micros(20) },
+        title: "wake from a thread after 20 us, and back",
         size: Size::Calibrated { multiple_of: 1 },
+        bar: Some(Bar::BestPeer(1.0)),
+    },
+    Scenario {
+        kind: Kind::RemoteWake { pause: Duration::from_micros(200) },
+        title: "wake from a thread after 200 us, and back",
+        size: Size::Fixed { full: 500, quick: 50, rounds: 15 },
         bar: Some(Bar::BestPeer(1.0)),
     },
     Scenario {
@@ -172,7 +178,7 @@ async fn run<R: Runtime>(kind: Kind, operations: u64) -> Option<Duration> {
             tasks::take_turns::<R, _>(operations, tasks, crate::runtimes::yield_by_waking).await
         }
         Kind::PingPong => tasks::ping_pong::<R>(operations).await,
-        Kind::RemoteWake => threads::wake_from_thread::<R>(operations).await,
+        Kind::RemoteWake { pause } => threads::wake_from_thread::<R>(operations, pause).await,
         Kind::Sleep { others } => timers::create_and_drop::<R>(operations, others).await,
         Kind::Expiry => return timers::expire::<R>(operations).await,
         Kind::Echo { connections } => echo::echo::<R>(operations / connections, connections).await,

@@ -10,10 +10,6 @@ use std::time::{Duration, Instant};
 
 use crate::runtimes::Runtime;
 
-/// How long the other thread waits before it wakes the task, so that the loop is asleep in the kernel
-/// by then and not on its way there.
-const PAUSE: Duration = Duration::from_micros(20);
-
 /// Rounds of [`hint::spin_loop`] before the other thread offers its core to somebody else, so that the
 /// benchmark ends on a machine with one core too.
 const SPINS: u32 = 1000;
@@ -21,15 +17,17 @@ const SPINS: u32 = 1000;
 /// A question that no task asks: the other thread ends.
 const GOODBYE: u64 = u64::MAX;
 
-/// A task asks, a thread answers and wakes it. An operation is a round trip without the [`PAUSE`]: the
+/// A task asks, a thread answers after `pause` and wakes it. An operation is a round trip without the pause: the
 /// thread sees the question, wakes the task, the loop wakes up and polls it.
 ///
-/// The thread spins, so the way there is one cache miss and the rest is the runtime's own.
-pub async fn wake_from_thread<R: Runtime>(operations: u64) -> Duration {
+/// The thread spins, so the way there is one cache miss and the rest is the runtime's own. The pause gives the loop the
+/// time to fall asleep in the kernel. After a short one its processor is often awake still; after a long one that sleeps
+/// too, and most of the time is what it takes to wake it.
+pub async fn wake_from_thread<R: Runtime>(operations: u64, pause: Duration) -> Duration {
     let desk = Arc::new(Desk::default());
     let answering = thread::spawn({
         let desk = desk.clone();
-        move || desk.answer_all()
+        move || desk.answer_all(pause)
     });
     let start = Instant::now();
     for question in 1..=operations {
@@ -38,7 +36,7 @@ pub async fn wake_from_thread<R: Runtime>(operations: u64) -> Duration {
     let elapsed = start.elapsed();
     desk.asked.store(GOODBYE, Ordering::Release);
     answering.join().expect("the other thread does not panic");
-    elapsed.saturating_sub(PAUSE * operations as u32)
+    elapsed.saturating_sub(pause * operations as u32)
 }
 
 /// Where the two meet. Questions are numbers that grow.
@@ -66,7 +64,7 @@ impl Desk {
         .await;
     }
 
-    fn answer_all(&self) {
+    fn answer_all(&self, pause: Duration) {
         let mut last = 0;
         loop {
             last = self.wait_for_question_after(last);
@@ -74,7 +72,7 @@ impl Desk {
                 return;
             }
             let seen = Instant::now();
-            while seen.elapsed() < PAUSE {
+            while seen.elapsed() < pause {
                 hint::spin_loop();
             }
             self.answered.store(last, Ordering::Release);

@@ -14,5 +14,11 @@ impl Sources {
         false
     }
 
+    pub(super) fn has_doubts(&self) -> bool {
+        false
+    }
+
+    pub(super) fn settle(&self, _: bool, _: &mut impl FnMut(WakeRef)) {}
+
     pub(super) fn dispatch(&self, _: &Event, _: &mut impl FnMut(WakeRef)) {}
 }
