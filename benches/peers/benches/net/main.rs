@@ -8,6 +8,9 @@
 //! prints one table. What is measured stands in [`scenarios`], with which sockets in [`sockets`], how in [`harness`].
 
 #[cfg(target_os = "linux")]
+#[path = "../peers/compio.rs"]
+mod compio;
+#[cfg(target_os = "linux")]
 #[path = "../../../scheduling/scenarios/echo.rs"]
 mod echo;
 #[path = "../../../scheduling/epoll.rs"]
@@ -50,6 +53,7 @@ fn main() -> std::process::ExitCode {
         column::<Tokio<InLocalRuntime>>(Role::Peer),
         column::<Smol>(Role::Peer),
         column::<monoio::Monoio>(Role::Peer),
+        column::<compio::Compio>(Role::Peer),
         floor::column(),
     ];
     harness::Suite {
