@@ -195,8 +195,7 @@ impl Sockets for Compio {
     type Udp = compio::net::UdpSocket;
 
     fn unix(socket: StdUnix) -> Self::Unix {
-        // io_uring fails an operation on a non-blocking socket where it would wait on any other. The polling driver
-        // makes the socket non-blocking again.
+        // As compio makes its own for io_uring. With its polling driver, `from_std` takes this back.
         socket.set_nonblocking(false).expect("a socket");
         Self::Unix::from_std(socket).expect("a runtime")
     }
