@@ -3,6 +3,7 @@
 use std::net::UdpSocket as StdUdp;
 use std::os::unix::net::UnixStream as StdUnix;
 
+use crate::compio::Compio;
 use crate::monoio::Monoio;
 use crate::runtimes::monoloop::Monoloop;
 use crate::runtimes::smol::Smol;
@@ -185,6 +186,51 @@ impl Datagrams for monoio::net::udp::UdpSocket {
     async fn receive(&mut self, buffer: Vec<u8>) -> Vec<u8> {
         let (result, buffer) = Self::recv(self, buffer).await;
         assert_eq!(result.expect("receives"), buffer.len());
+        buffer
+    }
+}
+
+impl Sockets for Compio {
+    type Unix = compio::net::UnixStream;
+    type Udp = compio::net::UdpSocket;
+
+    fn unix(socket: StdUnix) -> Self::Unix {
+        // As compio makes its own for io_uring. With its polling driver, `from_std` takes this back.
+        socket.set_nonblocking(false).expect("a socket");
+        Self::Unix::from_std(socket).expect("a runtime")
+    }
+
+    fn udp(socket: StdUdp) -> Self::Udp {
+        socket.set_nonblocking(false).expect("a socket");
+        Self::Udp::from_std(socket).expect("a runtime")
+    }
+}
+
+impl Connection for compio::net::UnixStream {
+    async fn read_exact(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        let (result, buffer) = compio::io::AsyncReadExt::read_exact(self, buffer).await.into();
+        result.expect("reads");
+        buffer
+    }
+
+    async fn write_all(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        let (result, buffer) = compio::io::AsyncWriteExt::write_all(self, buffer).await.into();
+        result.expect("writes");
+        buffer
+    }
+}
+
+impl Datagrams for compio::net::UdpSocket {
+    async fn send(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        let (result, buffer) = Self::send(self, buffer).await.into();
+        result.expect("sends");
+        buffer
+    }
+
+    async fn receive(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        let length = buffer.len();
+        let (result, buffer) = Self::recv(self, buffer).await.into();
+        assert_eq!(result.expect("receives"), length);
         buffer
     }
 }

@@ -10,9 +10,9 @@ use compio::runtime::{self, JoinError, JoinHandle, Runtime as CompioRuntime};
 
 use crate::runtimes::{Connection, Listener, Runtime};
 
-/// compio on io_uring, or on epoll where the kernel refuses that.
+/// compio on io_uring, or on epoll where the kernel refuses that, with the settings it comes with.
 ///
-/// Its io_uring driver is the faster one at all that is measured here but spawning.
+/// Its io_uring driver is the faster one at all that is measured but spawning.
 pub struct Compio;
 
 impl Runtime for Compio {
