@@ -176,6 +176,38 @@ fn the_end_of_a_stream_is_seen() {
     });
 }
 
+// More may have come while the kernel copied.
+#[test]
+#[cfg(not(mio_unsupported_force_poll_poll))]
+fn a_read_of_many_bytes_is_followed_by_another_try() {
+    let _alone = alone();
+    run(async {
+        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let near = StdStream::connect(listener.local_addr().unwrap()).unwrap();
+        let witness = near.try_clone().unwrap();
+        let mut stream = TcpStream::from_std(near).unwrap();
+        let mut peer = listener.accept().unwrap().0;
+        let mut buffer = [0; 16 * 1024];
+        let mut send = |bytes: &[u8]| {
+            peer.write_all(bytes).unwrap();
+            let all = || witness.peek(&mut [0; 16 * 1024]).is_ok_and(|n| n == bytes.len());
+            while !all() {
+                std::thread::yield_now();
+            }
+        };
+        for (much, is_tried) in [(1000, false), (5000, true)] {
+            send(&[1; 5000][..much]);
+            assert_eq!(stream.read(&mut buffer).await.unwrap(), much);
+            send(&[2; MESSAGE]);
+            let next = poll_once(pin!(stream.read(&mut buffer))).await;
+            assert_eq!(next.is_some(), is_tried, "after {much} bytes");
+            if !is_tried {
+                assert_eq!(stream.read(&mut buffer).await.unwrap(), MESSAGE);
+            }
+        }
+    });
+}
+
 // What waits may be dropped, and another begin. (A poller without edges is asked each time: nothing waits there.)
 #[test]
 #[cfg(not(mio_unsupported_force_poll_poll))]

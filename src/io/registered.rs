@@ -17,6 +17,10 @@ use crate::event_loop::{Core, context};
 use crate::executor::wake::{Home, LoopId, Release};
 use crate::reactor::{self, Direction, SourceKey, WaiterId};
 
+/// A read of so many bytes does not prove that there are no more: some may have come while the kernel copied. Fewer are
+/// copied in less time than a system call takes.
+const MUCH: usize = 4096;
+
 /// An I/O object that is registered with a loop.
 pub(crate) struct Registered<S: Source> {
     /// `None` only when it was taken out.
@@ -194,7 +198,7 @@ impl<S: Source> Registered<S> {
     }
 
     /// Like [`poll_io`](Self::poll_io) for an operation that moves up to `wanted` bytes: if it moved
-    /// fewer, the next would block, which saves the system call that would say so.
+    /// fewer, the next would block, which saves the system call that would say so. A read of [`MUCH`] does not say.
     #[inline]
     pub(crate) fn poll_bytes(
         &self,
@@ -204,13 +208,14 @@ impl<S: Source> Registered<S> {
         operation: impl FnMut(&S) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         let moved = ready!(self.poll_io(direction, cx, operation))?;
-        let was_short = moved < wanted;
-        if moved > 0 && (was_short || direction == Direction::Read) {
+        let is_read = direction == Direction::Read;
+        let was_last = moved < wanted && !(is_read && moved >= MUCH);
+        if moved > 0 && (was_last || is_read) {
             // The loop was current a moment ago.
             self.with_core(|core| {
-                match was_short {
-                    true => core.reactor.was_short(self.key, direction),
-                    false => core.reactor.was_full(self.key),
+                match was_last {
+                    true => core.reactor.was_last(self.key, direction),
+                    false => core.reactor.may_go_on(self.key),
                 }
                 Ok(())
             })?;
@@ -321,7 +326,7 @@ impl<S: Source> Registered<S> {
     ) -> io::Result<R> {
         let result = self.io(Direction::Read, operation).await;
         if result.is_ok() {
-            self.if_current(|core| core.reactor.was_full(self.key));
+            self.if_current(|core| core.reactor.may_go_on(self.key));
         }
         result
     }

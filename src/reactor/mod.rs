@@ -14,12 +14,12 @@
 //! There is one thread, so nothing can come between a system call that would block and the clearing: events
 //! are taken in only by [`Reactor::wait`].
 //!
-//! *Doubts.* A read that fills its buffer, or a datagram, does not tell whether there is more. To try costs a system
-//! call, and on a connection of requests and answers it finds nothing each time. So when that was so four times in a row,
-//! the next read is not tried but waits, in doubt, for its event, which most often is among the next ones anyway. A
-//! doubt ends with the event; or without, and then the read is tried: before the loop waits, when nothing else is ready,
-//! and in a busy loop at the second look for events at the latest. One read that does find something, and all are tried
-//! again.
+//! *Doubts.* A read that fills its buffer, or a datagram, does not tell whether there is more. Neither does a read of many
+//! bytes: what comes while the kernel copies, TCP keeps aside until the call is over. To try costs a system call, and on a
+//! connection of requests and answers it finds nothing each time. So when that was so four times in a row, the next read is
+//! not tried but waits, in doubt, for its event, which most often is among the next ones anyway. A doubt ends with the
+//! event; or without, and then the read is tried: before the loop waits, when nothing else is ready, and in a busy loop at
+//! the second look for events at the latest. One read that does find something, and all are tried again.
 //!
 //! Events carry a key with a generation. One that comes late, for a source that is gone, finds a vacant
 //! place or another generation and is dropped; a descriptor that the kernel reused has a new key.

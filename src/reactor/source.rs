@@ -123,9 +123,9 @@ impl Source {
         *readiness = if is_closed { Readiness::Ready } else { Readiness::Blocked };
     }
 
-    /// A read has filled its buffer.
+    /// Whether there is more to read is not known.
     #[inline]
-    pub(super) fn was_full(&mut self) {
+    pub(super) fn may_go_on(&mut self) {
         let readiness = &mut self.readiness[Direction::Read as usize];
         match readiness {
             Readiness::Spent | Readiness::Unsure => self.blocked_in_row = 0,
@@ -134,7 +134,7 @@ impl Source {
         *readiness = Readiness::Spent;
     }
 
-    /// So often in a row, and it is taken for certain that a full read was the last.
+    /// So often in a row, and it is taken for certain that such a read was the last.
     const SURE: u8 = 4;
 
     /// Whether a direction is ready; and if that is doubtful, how many events there had been.

@@ -382,19 +382,19 @@ impl Reactor {
         })
     }
 
-    /// A read has filled its buffer: whether there is more is not known. Where the poller tells of all that comes, it need
-    /// not be tried each time.
+    /// A read has filled its buffer, or took much: whether there is more is not known. Where the poller tells of all that
+    /// comes, it need not be tried each time.
     #[inline]
-    pub(crate) fn was_full(&self, key: SourceKey) {
+    pub(crate) fn may_go_on(&self, key: SourceKey) {
         if HAS_EDGES {
-            let _gone = self.sources.with(key, Source::was_full);
+            let _gone = self.sources.with(key, Source::may_go_on);
         }
     }
 
     /// An operation moved fewer bytes than it could have: the next one would block. True of epoll and
     /// kqueue, unless the direction is closed, and then only the next operation tells.
     #[inline]
-    pub(crate) fn was_short(&self, key: SourceKey, direction: Direction) {
+    pub(crate) fn was_last(&self, key: SourceKey, direction: Direction) {
         if HAS_EDGES {
             // A stale key has nothing to clear.
             let _gone = self.sources.with(key, |source| source.clear_unless_closed(direction));
