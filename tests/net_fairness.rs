@@ -7,6 +7,7 @@ mod net_common;
 
 use std::cell::Cell;
 use std::io::Write;
+use std::iter;
 use std::net::TcpStream as StdStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -290,6 +291,85 @@ fn more_ready_sockets_than_fit_one_batch_are_all_served() {
         for task in tasks {
             task.await.unwrap();
         }
+    });
+}
+
+/// A stream with so much to read that nobody may read it in one poll, and how much that is.
+async fn full_stream() -> (TcpStream, StdStream, usize) {
+    let (stream, mut peer) = pair_with_std().await;
+    peer.set_nonblocking(true).unwrap();
+    let length = iter::repeat_with(|| peer.write(&[0; PIECE])).map_while(Result::ok).sum();
+    assert!(length > 2 * MOST_IN_A_POLL, "{length} bytes fit into the buffers of the system");
+    (stream, peer, length)
+}
+
+const PIECE: usize = 64 * 1024;
+const MOST_IN_A_POLL: usize = 512 * 1024 + PIECE;
+
+async fn read_all(mut stream: TcpStream, length: usize, mut after_each: impl FnMut(usize)) {
+    let (mut buffer, mut count) = ([0; PIECE], 0);
+    while count < length {
+        count += stream.read(&mut buffer).await.unwrap();
+        after_each(count);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")] // the others have smaller buffers
+fn who_reads_much_gives_way_to_others_that_wait() {
+    let _alone = alone();
+    run(async {
+        let (stream, _peer, length) = full_stream().await;
+        let (mut quiet, mut quiet_peer) = pair_with_std().await;
+        let served = Rc::new(Cell::new(false));
+        let flag = Rc::clone(&served);
+        let other = spawn(async move {
+            assert_eq!(quiet.read(&mut [0]).await.unwrap(), 1);
+            flag.set(true);
+        });
+        yield_now().await;
+        quiet_peer.write_all(b"x").unwrap();
+        read_all(stream, length, |count| {
+            assert!(served.get() || count <= MOST_IN_A_POLL, "nobody else had a turn, at {count}");
+        })
+        .await;
+        other.await.unwrap();
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn who_gave_way_goes_on_before_the_loop_is_stalled() {
+    let _alone = alone();
+    let event_loop = EventLoop::new().unwrap();
+    let (stream, _peer, length) = event_loop.run(full_stream());
+    let reader = event_loop.spawn(read_all(stream, length, |_| ()));
+    event_loop.run_until_stalled();
+    assert!(reader.is_finished());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_host_that_turns_until_nothing_is_ready_sees_the_end_of_it() {
+    let _alone = alone();
+    let event_loop = EventLoop::new().unwrap();
+    let (stream, _peer, length) = event_loop.run(full_stream());
+    let reader = event_loop.spawn(read_all(stream, length, |_| ()));
+    while event_loop.turn(Some(Duration::ZERO)).unwrap() {}
+    assert!(reader.is_finished());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn virtual_time_does_not_pass_while_somebody_gives_way() {
+    let _alone = alone();
+    run_virtually(async {
+        let (stream, _peer, length) = full_stream().await;
+        let begin = monoloop::time::now();
+        let sleeper = spawn(monoloop::time::sleep(Duration::from_secs(1)));
+        read_all(stream, length, |_| ()).await;
+        assert_eq!(monoloop::time::now(), begin);
+        sleeper.abort();
     });
 }
 

@@ -77,6 +77,8 @@ pub(crate) struct Core {
     panics: Rc<Cell<usize>>,
     /// No I/O came within the grace period, and none was asked for since.
     pub(super) io_is_quiet: Cell<bool>,
+    /// Tasks that did enough I/O for one poll: they go on when that of others was looked at.
+    pub(super) given_way: RefCell<Vec<WakeRef>>,
     /// Sleeps in the wheel that are short, and so must end on time.
     pub(super) short_timers: Cell<usize>,
     /// A task of the loop's own waits for signals.
@@ -117,6 +119,7 @@ impl Core {
             lookups: config.lookups,
             panics,
             io_is_quiet: Cell::new(false),
+            given_way: RefCell::default(),
             short_timers: Cell::new(0),
             #[cfg(unix)]
             serves_signals: Cell::new(false),

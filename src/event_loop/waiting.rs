@@ -3,12 +3,19 @@
 //! Before it waits in the kernel the loop announces that (*parks*), so that whoever wakes it from another thread knows to
 //! end the wait. After it has handed a job to a thread of its pool it looks around for a moment first, see
 //! [`offload`](super::offload).
+//!
+//! *Giving way.* A task may do 128 operations in one poll; one that moves many bytes counts for more, so they are half a
+//! megabyte at most. Who has used them up is not ready again at once but after the next look for I/O, which is made when
+//! nothing else is ready, else as often as ever. So others that wait for a socket get in between, and what is written to
+//! somebody on the same machine is read while it is in the processor's cache.
 
 use std::io;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::clock::saturating_nanos;
 use super::core::Core;
+use crate::executor::wake::WakeRef;
 use crate::reactor::Wait;
 
 /// How long, in real time, a virtual clock waits for I/O that somebody waits for, before it jumps.
@@ -20,6 +27,9 @@ const FEW_TIMERS: usize = 64;
 impl Core {
     /// Nothing is ready: waits until something is.
     pub(super) fn wait(&self, limit: Option<Duration>) -> io::Result<()> {
+        if self.has_given_way() {
+            return self.poll_io(Wait::NotAtAll);
+        }
         if self.clock.is_virtual() {
             return self.wait_virtually(limit);
         }
@@ -106,6 +116,25 @@ impl Core {
         self.poll_io(if may_wait { wait } else { Wait::NotAtAll })
     }
 
+    /// Counts an operation of the running task. False: it has done enough for one poll, and must be pending; it is woken
+    /// after the next look for I/O.
+    #[inline]
+    pub(crate) fn may_proceed(&self, waker: &Waker) -> bool {
+        let may_proceed = self.executor.may_proceed();
+        if !may_proceed {
+            // Cloning a foreign waker is foreign code.
+            let waker = WakeRef::new(waker);
+            self.given_way.borrow_mut().push(waker);
+        }
+        may_proceed
+    }
+
+    /// Whether there are tasks to wake after the next look for I/O.
+    #[inline]
+    pub(super) fn has_given_way(&self) -> bool {
+        !self.given_way.borrow().is_empty()
+    }
+
     /// Wakes those who wait to read though there may be something: the older ones, or `all`.
     pub(super) fn settle(&self, all: bool) {
         self.reactor.settle(all, |waker| self.executor.shared().wake(waker));
@@ -118,6 +147,8 @@ impl Core {
             self.io_is_quiet.set(false);
         }
         self.settle(false);
+        let given_way = self.given_way.take();
+        given_way.into_iter().for_each(|waker| self.executor.shared().wake(waker));
         self.pace.io_was_polled(self.read_clock());
         Ok(())
     }

@@ -467,6 +467,13 @@ impl Executor {
         left > 0
     }
 
+    /// Counts further operations of the running task: what it did was as much as these.
+    #[inline]
+    pub(crate) fn count_operations(&self, operations: u32) {
+        let left = self.shared.allowance.get();
+        self.shared.allowance.set(left.saturating_sub(operations));
+    }
+
     /// The tasks and callbacks that are not over and are `meant`, in spawn order, without our own.
     pub(crate) fn tasks(&self, is_meant: &dyn Fn(&TaskRef) -> bool) -> Vec<TaskRef> {
         let mut tasks = Vec::new();

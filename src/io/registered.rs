@@ -17,8 +17,8 @@ use crate::event_loop::{Core, context};
 use crate::executor::wake::{Home, LoopId, Release};
 use crate::reactor::{self, Direction, SourceKey, WaiterId};
 
-/// A read of so many bytes does not prove that there are no more: some may have come while the kernel copied. Fewer are
-/// copied in less time than a system call takes.
+/// To copy so many bytes takes about as long as a system call. A read of them does not prove that there are no more: some
+/// may have come meanwhile. And the operation counts for one more with each so many.
 const MUCH: usize = 4096;
 
 /// An I/O object that is registered with a loop.
@@ -133,23 +133,16 @@ impl<S: Source> Registered<S> {
     #[inline]
     fn poll_ready(&self, direction: Direction, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let polled = self.with_core(|core| {
-            if !core.executor.may_proceed() {
-                return Ok(None);
+            if !core.may_proceed(cx.waker()) {
+                return Ok(Poll::Pending);
             }
             let polled = core.reactor.poll_ready(self.key, direction, cx);
             if polled.is_pending() {
                 core.io_is_awaited();
             }
-            Ok(Some(polled))
+            Ok(polled)
         });
-        match polled {
-            Ok(Some(polled)) => polled,
-            Ok(None) => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Err(error) => Poll::Ready(Err(error)),
-        }
+        polled.unwrap_or_else(|error| Poll::Ready(Err(error)))
     }
 
     /// Polls for readiness, as [`poll_io`](Self::poll_io) does.
@@ -198,7 +191,8 @@ impl<S: Source> Registered<S> {
     }
 
     /// Like [`poll_io`](Self::poll_io) for an operation that moves up to `wanted` bytes: if it moved
-    /// fewer, the next would block, which saves the system call that would say so. A read of [`MUCH`] does not say.
+    /// fewer, the next would block, which saves the system call that would say so. A read of [`MUCH`] does not
+    /// say. An operation that moves much counts for several.
     #[inline]
     pub(crate) fn poll_bytes(
         &self,
@@ -210,12 +204,14 @@ impl<S: Source> Registered<S> {
         let moved = ready!(self.poll_io(direction, cx, operation))?;
         let is_read = direction == Direction::Read;
         let was_last = moved < wanted && !(is_read && moved >= MUCH);
-        if moved > 0 && (was_last || is_read) {
+        if moved > 0 && (was_last || is_read || moved >= MUCH) {
             // The loop was current a moment ago.
             self.with_core(|core| {
+                core.executor.count_operations(u32::try_from(moved / MUCH).unwrap_or(u32::MAX));
                 match was_last {
                     true => core.reactor.was_last(self.key, direction),
-                    false => core.reactor.may_go_on(self.key),
+                    false if is_read => core.reactor.may_go_on(self.key),
+                    false => {}
                 }
                 Ok(())
             })?;
@@ -400,7 +396,7 @@ impl<S: Source> Future for Readiness<'_, S> {
                 .reactor
                 .is_waiting(key, direction, waiter, waker)
                 .map(|waits| if waits { Waited::Still(waiter) } else { Waited::Through }),
-            None if !core.executor.may_proceed() => Ok(Waited::MustGiveWay),
+            None if !core.may_proceed(waker) => Ok(Waited::GaveWay),
             None if self.is_of_next_event => {
                 core.io_is_awaited();
                 core.reactor.wait_event(key, direction, waker).map(Waited::Still)
@@ -419,10 +415,7 @@ impl<S: Source> Future for Readiness<'_, S> {
                 self.waiter = None;
                 Poll::Ready(Ok(()))
             }
-            Ok(Waited::MustGiveWay) => {
-                waker.wake_by_ref();
-                Poll::Pending
-            }
+            Ok(Waited::GaveWay) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error)),
         }
     }
@@ -432,7 +425,8 @@ impl<S: Source> Future for Readiness<'_, S> {
 enum Waited {
     Still(WaiterId),
     Through,
-    MustGiveWay,
+    /// The task did enough for one poll, and will be woken.
+    GaveWay,
 }
 
 impl<S: Source> Drop for Readiness<'_, S> {
@@ -472,8 +466,8 @@ impl<S: Source> Future for Turn<'_, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (registered, waiter, waker) = (self.registered, self.waiter, cx.waker());
         let polled = registered.with_core(|core| {
-            if waiter.is_none() && !core.executor.may_proceed() {
-                return Ok(Waited::MustGiveWay);
+            if waiter.is_none() && !core.may_proceed(waker) {
+                return Ok(Waited::GaveWay);
             }
             if core.reactor.has_turn(registered.key, Direction::Read, waiter)? {
                 return Ok(Waited::Through);
@@ -488,10 +482,7 @@ impl<S: Source> Future for Turn<'_, S> {
                 self.waiter = Some(waiter);
                 Poll::Pending
             }
-            Ok(Waited::MustGiveWay) => {
-                waker.wake_by_ref();
-                Poll::Pending
-            }
+            Ok(Waited::GaveWay) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error)),
         }
     }
