@@ -338,6 +338,18 @@ fn who_reads_much_gives_way_to_others_that_wait() {
 }
 
 #[test]
+fn who_gave_way_goes_on_though_nothing_happens() {
+    let _alone = alone();
+    run(async {
+        let (stream, mut peer) = pair_with_std().await;
+        peer.write_all(b"x").unwrap();
+        for _ in 0..1000 {
+            assert_eq!(stream.peek(&mut [0]).await.unwrap(), 1);
+        }
+    });
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn who_gave_way_goes_on_before_the_loop_is_stalled() {
     let _alone = alone();

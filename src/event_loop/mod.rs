@@ -259,9 +259,7 @@ impl EventLoop {
         let _entered = Entered::new(&self.core, "EventLoop::turn", Location::caller());
         self.core.executor.restore_stash();
         self.core.turn(limit)?;
-        let is_ready = self.core.executor.ready_len() > 0
-            || self.core.is_timer_due()
-            || self.core.has_given_way();
+        let is_ready = self.core.executor.ready_len() > 0 || self.core.is_timer_due();
         // Parked, so that what comes from other threads makes the descriptor readable.
         Ok(is_ready || !self.core.executor.park())
     }

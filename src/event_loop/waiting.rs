@@ -27,7 +27,7 @@ const FEW_TIMERS: usize = 64;
 impl Core {
     /// Nothing is ready: waits until something is.
     pub(super) fn wait(&self, limit: Option<Duration>) -> io::Result<()> {
-        if self.has_given_way() {
+        if !self.given_way.borrow().is_empty() {
             return self.poll_io(Wait::NotAtAll);
         }
         if self.clock.is_virtual() {
@@ -127,12 +127,6 @@ impl Core {
             self.given_way.borrow_mut().push(waker);
         }
         may_proceed
-    }
-
-    /// Whether there are tasks to wake after the next look for I/O.
-    #[inline]
-    pub(super) fn has_given_way(&self) -> bool {
-        !self.given_way.borrow().is_empty()
     }
 
     /// Wakes those who wait to read though there may be something: the older ones, or `all`.
