@@ -4,7 +4,7 @@ use std::cell::RefMut;
 use std::mem;
 
 use super::{Mutex, pass_on};
-use crate::sync::guard::writes;
+use crate::sync::guard::{narrows, writes};
 use crate::wait_list::WaitList;
 
 /// Holds a [`Mutex`], and gives its value. Dropping it unlocks: the lock goes to who waits longest.
@@ -35,7 +35,10 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     pub fn mutex(this: &Self) -> &'a Mutex<T> {
         this.held.0
     }
+}
 
+writes!(MutexGuard);
+narrows! {
     /// Narrows the guard to a part of the value. The mutex stays locked as a whole.
     ///
     /// # Examples
@@ -51,40 +54,8 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// assert_eq!(pair.into_inner(), (2, "one"));
     /// # });
     /// ```
-    pub fn map<U: ?Sized>(this: Self, f: impl FnOnce(&mut T) -> &mut U) -> MappedMutexGuard<'a, U> {
-        let Self { value, held } = this;
-        // Until `f` is back, `held` unlocks if it panics: after the value, which was moved into `map`.
-        let value = RefMut::map(value, f);
-        MappedMutexGuard { value, held: HeldBy(held.into_waiters()) }
-    }
-
-    /// Narrows the guard to a part of the value that may not be there.
-    ///
-    /// # Errors
-    ///
-    /// The guard, if `f` gave `None`.
-    pub fn try_map<U: ?Sized>(
-        this: Self,
-        f: impl FnOnce(&mut T) -> Option<&mut U>,
-    ) -> Result<MappedMutexGuard<'a, U>, Self> {
-        let Self { value, held } = this;
-        match RefMut::filter_map(value, f) {
-            Ok(value) => Ok(MappedMutexGuard { value, held: HeldBy(held.into_waiters()) }),
-            Err(value) => Err(Self { value, held }),
-        }
-    }
+    MutexGuard to MappedMutexGuard: RefMut mut
 }
-
-impl<'a, T: ?Sized> Held<'a, T> {
-    /// Who waits. From here on somebody else must pass the lock on.
-    fn into_waiters(self) -> &'a WaitList {
-        let mutex = self.0;
-        mem::forget(self);
-        &mutex.waiters
-    }
-}
-
-writes!(MutexGuard);
 
 impl<T: ?Sized + PartialEq> PartialEq for MutexGuard<'_, T> {
     fn eq(&self, other: &Self) -> bool {
@@ -100,37 +71,25 @@ pub struct MappedMutexGuard<'a, T: ?Sized> {
     held: HeldBy<'a>,
 }
 
+writes!(MappedMutexGuard);
+narrows! {
+    /// Narrows the guard further.
+    MappedMutexGuard to MappedMutexGuard: RefMut mut
+}
+
 /// As [`Held`], of a mutex whose type is forgotten.
 struct HeldBy<'a>(&'a WaitList);
+
+impl<'a, T: ?Sized> From<Held<'a, T>> for HeldBy<'a> {
+    fn from(held: Held<'a, T>) -> Self {
+        let mutex = held.0;
+        mem::forget(held);
+        HeldBy(&mutex.waiters)
+    }
+}
 
 impl Drop for HeldBy<'_> {
     fn drop(&mut self) {
         pass_on(self.0);
     }
 }
-
-impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
-    /// Narrows the guard further.
-    pub fn map<U: ?Sized>(this: Self, f: impl FnOnce(&mut T) -> &mut U) -> MappedMutexGuard<'a, U> {
-        let Self { value, held } = this;
-        MappedMutexGuard { value: RefMut::map(value, f), held }
-    }
-
-    /// Narrows the guard to a part that may not be there.
-    ///
-    /// # Errors
-    ///
-    /// The guard, if `f` gave `None`.
-    pub fn try_map<U: ?Sized>(
-        this: Self,
-        f: impl FnOnce(&mut T) -> Option<&mut U>,
-    ) -> Result<MappedMutexGuard<'a, U>, Self> {
-        let Self { value, held } = this;
-        match RefMut::filter_map(value, f) {
-            Ok(value) => Ok(MappedMutexGuard { value, held }),
-            Err(value) => Err(Self { value, held }),
-        }
-    }
-}
-
-writes!(MappedMutexGuard);

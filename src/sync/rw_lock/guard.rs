@@ -4,7 +4,7 @@ use std::cell::{Ref, RefMut};
 use std::mem;
 
 use super::{RwLock, Turns, WRITER};
-use crate::sync::guard::{reads, writes};
+use crate::sync::guard::{narrows, reads, writes};
 
 /// Takes one from the holders when it is dropped.
 struct Held<'a, T: ?Sized>(&'a RwLock<T>);
@@ -16,12 +16,20 @@ impl<T: ?Sized> Drop for Held<'_, T> {
     }
 }
 
-impl<'a, T: ?Sized> Held<'a, T> {
-    /// The same, of a part of the value.
-    fn of_part(self) -> HeldBy<'a> {
-        let lock = self.0;
-        mem::forget(self);
+/// As [`Held`], of a lock whose type is forgotten.
+struct HeldBy<'a>(&'a Turns);
+
+impl<'a, T: ?Sized> From<Held<'a, T>> for HeldBy<'a> {
+    fn from(held: Held<'a, T>) -> Self {
+        let lock = held.0;
+        mem::forget(held);
         HeldBy(&lock.turns)
+    }
+}
+
+impl Drop for HeldBy<'_> {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }
 
@@ -65,7 +73,10 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
         lock.turns.holders.set(WRITER);
         Ok(RwLockWriteGuard { value: lock.value.borrow_mut(), held })
     }
+}
 
+reads!(RwLockReadGuard);
+narrows! {
     /// Narrows the guard to a part of the value. The lock stays held as a whole.
     ///
     /// # Examples
@@ -78,31 +89,8 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
     /// assert_eq!(&*name, "one");
     /// assert!(lock.try_write().is_err());
     /// ```
-    pub fn map<U: ?Sized>(this: Self, f: impl FnOnce(&T) -> &U) -> MappedRwLockReadGuard<'a, U> {
-        let Self { value, held } = this;
-        // If `f` panics, `held` unlocks: after the value, which was moved into `map`.
-        let value = Ref::map(value, f);
-        MappedRwLockReadGuard { value, held: held.of_part() }
-    }
-
-    /// Narrows the guard to a part of the value that may not be there.
-    ///
-    /// # Errors
-    ///
-    /// The guard, if `f` gave `None`.
-    pub fn try_map<U: ?Sized>(
-        this: Self,
-        f: impl FnOnce(&T) -> Option<&U>,
-    ) -> Result<MappedRwLockReadGuard<'a, U>, Self> {
-        let Self { value, held } = this;
-        match Ref::filter_map(value, f) {
-            Ok(value) => Ok(MappedRwLockReadGuard { value, held: held.of_part() }),
-            Err(value) => Err(Self { value, held }),
-        }
-    }
+    RwLockReadGuard to MappedRwLockReadGuard: Ref
 }
-
-reads!(RwLockReadGuard);
 
 /// Holds an [`RwLock`] for writing. Dropping it unlocks.
 #[must_use = "a lock is held only while its guard lives"]
@@ -141,7 +129,10 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         lock.turns.serve();
         reader
     }
+}
 
+writes!(RwLockWriteGuard);
+narrows! {
     /// Narrows the guard to a part of the value. The lock stays held as a whole.
     ///
     /// # Examples
@@ -153,42 +144,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// *RwLockWriteGuard::map(lock.try_write().unwrap(), |pair| &mut pair.0) += 1;
     /// assert_eq!(lock.into_inner(), (2, "one"));
     /// ```
-    pub fn map<U: ?Sized>(
-        this: Self,
-        f: impl FnOnce(&mut T) -> &mut U,
-    ) -> MappedRwLockWriteGuard<'a, U> {
-        let Self { value, held } = this;
-        // As in [`RwLockReadGuard::map`].
-        let value = RefMut::map(value, f);
-        MappedRwLockWriteGuard { value, held: held.of_part() }
-    }
-
-    /// Narrows the guard to a part of the value that may not be there.
-    ///
-    /// # Errors
-    ///
-    /// The guard, if `f` gave `None`.
-    pub fn try_map<U: ?Sized>(
-        this: Self,
-        f: impl FnOnce(&mut T) -> Option<&mut U>,
-    ) -> Result<MappedRwLockWriteGuard<'a, U>, Self> {
-        let Self { value, held } = this;
-        match RefMut::filter_map(value, f) {
-            Ok(value) => Ok(MappedRwLockWriteGuard { value, held: held.of_part() }),
-            Err(value) => Err(Self { value, held }),
-        }
-    }
-}
-
-writes!(RwLockWriteGuard);
-
-/// As [`Held`], of a lock whose type is forgotten.
-struct HeldBy<'a>(&'a Turns);
-
-impl Drop for HeldBy<'_> {
-    fn drop(&mut self) {
-        self.0.release();
-    }
+    RwLockWriteGuard to MappedRwLockWriteGuard: RefMut mut
 }
 
 /// Holds an [`RwLock`] for reading, and gives a part of its value: made by [`RwLockReadGuard::map`].
@@ -199,31 +155,11 @@ pub struct MappedRwLockReadGuard<'a, T: ?Sized> {
     held: HeldBy<'a>,
 }
 
-impl<'a, T: ?Sized> MappedRwLockReadGuard<'a, T> {
-    /// Narrows the guard further.
-    pub fn map<U: ?Sized>(this: Self, f: impl FnOnce(&T) -> &U) -> MappedRwLockReadGuard<'a, U> {
-        let Self { value, held } = this;
-        MappedRwLockReadGuard { value: Ref::map(value, f), held }
-    }
-
-    /// Narrows the guard to a part that may not be there.
-    ///
-    /// # Errors
-    ///
-    /// The guard, if `f` gave `None`.
-    pub fn try_map<U: ?Sized>(
-        this: Self,
-        f: impl FnOnce(&T) -> Option<&U>,
-    ) -> Result<MappedRwLockReadGuard<'a, U>, Self> {
-        let Self { value, held } = this;
-        match Ref::filter_map(value, f) {
-            Ok(value) => Ok(MappedRwLockReadGuard { value, held }),
-            Err(value) => Err(Self { value, held }),
-        }
-    }
-}
-
 reads!(MappedRwLockReadGuard);
+narrows! {
+    /// Narrows the guard further.
+    MappedRwLockReadGuard to MappedRwLockReadGuard: Ref
+}
 
 /// Holds an [`RwLock`] for writing, and gives a part of its value: made by [`RwLockWriteGuard::map`].
 #[must_use = "a lock is held only while its guard lives"]
@@ -233,31 +169,8 @@ pub struct MappedRwLockWriteGuard<'a, T: ?Sized> {
     held: HeldBy<'a>,
 }
 
-impl<'a, T: ?Sized> MappedRwLockWriteGuard<'a, T> {
-    /// Narrows the guard further.
-    pub fn map<U: ?Sized>(
-        this: Self,
-        f: impl FnOnce(&mut T) -> &mut U,
-    ) -> MappedRwLockWriteGuard<'a, U> {
-        let Self { value, held } = this;
-        MappedRwLockWriteGuard { value: RefMut::map(value, f), held }
-    }
-
-    /// Narrows the guard to a part that may not be there.
-    ///
-    /// # Errors
-    ///
-    /// The guard, if `f` gave `None`.
-    pub fn try_map<U: ?Sized>(
-        this: Self,
-        f: impl FnOnce(&mut T) -> Option<&mut U>,
-    ) -> Result<MappedRwLockWriteGuard<'a, U>, Self> {
-        let Self { value, held } = this;
-        match RefMut::filter_map(value, f) {
-            Ok(value) => Ok(MappedRwLockWriteGuard { value, held }),
-            Err(value) => Err(Self { value, held }),
-        }
-    }
-}
-
 writes!(MappedRwLockWriteGuard);
+narrows! {
+    /// Narrows the guard further.
+    MappedRwLockWriteGuard to MappedRwLockWriteGuard: RefMut mut
+}
