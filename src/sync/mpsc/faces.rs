@@ -15,6 +15,29 @@ use super::chan::Chan;
 #[cfg(doc)]
 use super::{channel, unbounded_channel};
 
+/// What an end that sends and one that receives both tell of their channel.
+macro_rules! counts {
+    ($end:ident) => {
+        impl<T> $end<T> {
+            /// Returns how many values wait to be received.
+            #[doc(alias = "qsize")]
+            pub fn len(&self) -> usize {
+                self.chan.len()
+            }
+
+            /// Returns whether no value waits to be received.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Returns how many senders there are, without weak ones.
+            pub fn sender_count(&self) -> usize {
+                self.chan.senders()
+            }
+        }
+    };
+}
+
 /// The two senders and the receiver of a channel, and what these have whether its capacity is limited or not.
 ///
 /// `kind` is how the documentation names the channel, `example` how its example makes one and sends, `close` what its
@@ -45,22 +68,6 @@ macro_rules! faces {
                 self.chan.is_closed()
             }
 
-            /// Returns how many values wait to be received.
-            #[doc(alias = "qsize")]
-            pub fn len(&self) -> usize {
-                self.chan.len()
-            }
-
-            /// Returns whether no value waits to be received.
-            pub fn is_empty(&self) -> bool {
-                self.len() == 0
-            }
-
-            /// Returns how many senders there are, without weak ones.
-            pub fn sender_count(&self) -> usize {
-                self.chan.senders()
-            }
-
             /// Returns whether both send into the same channel.
             pub fn same_channel(&self, other: &Self) -> bool {
                 Rc::ptr_eq(&self.chan, &other.chan)
@@ -71,6 +78,8 @@ macro_rules! faces {
                 $weak { chan: Rc::clone(&self.chan) }
             }
         }
+
+        counts!($sender);
 
         impl<T> Clone for $sender<T> {
             #[inline]
@@ -192,23 +201,9 @@ macro_rules! faces {
             pub fn is_closed(&self) -> bool {
                 self.chan.is_closed() || self.chan.senders() == 0
             }
-
-            /// Returns how many values wait to be received.
-            #[doc(alias = "qsize")]
-            pub fn len(&self) -> usize {
-                self.chan.len()
-            }
-
-            /// Returns whether no value waits to be received.
-            pub fn is_empty(&self) -> bool {
-                self.len() == 0
-            }
-
-            /// Returns how many senders there are, without weak ones.
-            pub fn sender_count(&self) -> usize {
-                self.chan.senders()
-            }
         }
+
+        counts!($receiver);
 
         impl<T> Stream for $receiver<T> {
             type Item = T;
