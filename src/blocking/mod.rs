@@ -169,6 +169,11 @@ impl Pool {
         Self { shared: Arc::new(shared), origin: Origin::here() }
     }
 
+    /// Whether this is the process that made the pool: elsewhere it has no threads.
+    pub(crate) fn is_here(&self) -> bool {
+        self.origin.is_here()
+    }
+
     /// Queues a closure. On a pool that is closed it is dropped, and the outcome is that it was cancelled.
     ///
     /// # Errors
@@ -196,7 +201,7 @@ impl Pool {
     pub(crate) fn close(&self, deadline: Option<Instant>) -> Left {
         let mut left = Left::default();
         let unstarted = self.shared.shut();
-        if self.origin.is_here() {
+        if self.is_here() {
             self.shared.work.notify_all();
             cancel(unstarted, &mut left.unstarted);
             self.shared.wait_for_threads(deadline);

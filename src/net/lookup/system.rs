@@ -8,7 +8,6 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::Location;
-use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,10 +46,10 @@ async fn off_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 /// The threads of this process.
 fn pool() -> Arc<Pool> {
-    static POOL: Mutex<Option<(u32, Arc<Pool>)>> = Mutex::new(None);
+    static POOL: Mutex<Option<Arc<Pool>>> = Mutex::new(None);
     let mut made = POOL.lock().unwrap_or_else(PoisonError::into_inner);
     match &*made {
-        Some((owner, pool)) if *owner == process::id() => Arc::clone(pool),
+        Some(pool) if pool.is_here() => Arc::clone(pool),
         // The first; or a fork has left us the queue, and none of the threads.
         _ => {
             let config = Config {
@@ -59,7 +58,7 @@ fn pool() -> Arc<Pool> {
                 thread_name: "monoloop-lookup".to_owned(),
             };
             let pool = Arc::new(Pool::new(config, Arc::new(Nobody)));
-            *made = Some((process::id(), Arc::clone(&pool)));
+            *made = Some(Arc::clone(&pool));
             pool
         }
     }
