@@ -20,7 +20,7 @@ use futures_lite::future::poll_once;
 use monoloop::io::*;
 use monoloop::net::{TcpStream, UdpSocket, UnixStream};
 use monoloop::time::{now, sleep, timeout};
-use monoloop::{EventLoop, spawn, yield_now};
+use monoloop::{EventLoop, JoinHandle, spawn, yield_now};
 use net_common::*;
 
 const MESSAGE: usize = 8;
@@ -60,6 +60,19 @@ async fn mislead(stream: &mut (impl AsyncRead + Unpin), peer: &mut impl Write) {
     assert!(poll_once(read.as_mut()).await.is_none());
     peer.write_all(&[1; 2 * MESSAGE]).unwrap();
     assert_eq!(read.await, [1; MESSAGE]);
+}
+
+/// A loop with a task that has a message to read, and will hear of no event.
+fn misled_reader() -> (EventLoop, JoinHandle<([u8; MESSAGE], StdStream)>) {
+    let event_loop = EventLoop::new().unwrap();
+    let (mut stream, peer) = event_loop.run(async {
+        let (mut stream, mut peer) = tcp();
+        mislead(&mut stream, &mut peer).await;
+        (stream, peer)
+    });
+    // The peer is given back, so that it stays open: its end would be an event.
+    let reader = event_loop.spawn(async move { (read(&mut stream).await, peer) });
+    (event_loop, reader)
 }
 
 async fn in_time<F: Future>(future: F) -> F::Output {
@@ -121,32 +134,18 @@ fn a_busy_loop_reads_it_too() {
 #[test]
 fn a_loop_is_not_stalled_while_there_is_something_to_read() {
     let _alone = alone();
-    let event_loop = EventLoop::new().unwrap();
-    let (mut stream, peer) = event_loop.run(async {
-        let (mut stream, mut peer) = tcp();
-        mislead(&mut stream, &mut peer).await;
-        (stream, peer)
-    });
-    let reader = event_loop.spawn(async move { read(&mut stream).await });
+    let (event_loop, reader) = misled_reader();
     event_loop.run_until_stalled();
     assert!(reader.is_finished());
-    drop(peer);
 }
 
 // A host that waits for the loop's descriptor hears of no event.
 #[test]
 fn turns_go_on_while_there_is_something_to_read() {
     let _alone = alone();
-    let event_loop = EventLoop::new().unwrap();
-    let (mut stream, peer) = event_loop.run(async {
-        let (mut stream, mut peer) = tcp();
-        mislead(&mut stream, &mut peer).await;
-        (stream, peer)
-    });
-    let reader = event_loop.spawn(async move { read(&mut stream).await });
+    let (event_loop, reader) = misled_reader();
     while event_loop.turn(Some(Duration::ZERO)).unwrap() {}
     assert!(reader.is_finished());
-    drop(peer);
 }
 
 #[test]
