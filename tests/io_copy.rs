@@ -171,6 +171,7 @@ fn an_endless_copy_leaves_room_for_others() {
 /// Bytes come one by one, without an end, the one way: the other way still gets its answer through.
 #[test]
 fn a_busy_direction_leaves_room_for_the_other() {
+    let _alone = alone();
     common::virtual_loop().run(async {
         let mut busy = Script::new((0..1_000_000).map(|_| Step::Data(vec![7])));
         let (mut near, mut far) = duplex(1024 * 1024);
@@ -191,6 +192,7 @@ fn a_busy_direction_leaves_room_for_the_other() {
 
 #[test]
 fn a_copy_byte_by_byte_leaves_room_for_others() {
+    let _alone = alone();
     common::virtual_loop().run(async {
         let slow = Script::new((0..10_000).map(|_| Step::Data(vec![7])));
         let copying = monoloop::spawn(copy(slow, sink()));

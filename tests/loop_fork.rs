@@ -2,7 +2,6 @@
 
 #![cfg(all(target_os = "linux", not(miri)))] // forks, and counts
 
-mod census;
 mod common;
 mod net_common;
 
@@ -12,13 +11,13 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::task::Waker;
 use std::time::Duration;
 
-use census::{eventually, no_leftovers};
 use common::{isolated, panic_of, poll_once};
 use monoloop::fs::temp_dir;
 use monoloop::io::*;
 use monoloop::net::{UnixListener, UnixStream};
 use monoloop::process::Command;
 use monoloop::{EventLoop, Handle, run, spawn_blocking, time};
+use net_common::census::{eventually, no_leftovers};
 use net_common::pair;
 
 /// What the child ends with if all is well.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::async_yields_async)] // handles and sleeps go out of runs, to be used elsewhere
 
+mod census;
 mod common;
 
 use std::cell::Cell;
@@ -446,12 +447,11 @@ fn a_deep_chain_of_loops_that_hold_each_other_ends() {
     assert_eq!(alive.get(), 0);
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_loop_that_ended_leaves_no_descriptor_and_no_thread() {
     isolated("a_loop_that_ended_leaves_no_descriptor_and_no_thread", || {
         monoloop::run(async {});
-        let before = (common::open_descriptors(), common::threads());
+        let before = census::Census::take();
         for _ in 0..100 {
             let event_loop = EventLoop::new().unwrap();
             let text = panic_of(|| event_loop.run(async { monoloop::run(async {}) }));
@@ -459,7 +459,7 @@ fn a_loop_that_ended_leaves_no_descriptor_and_no_thread() {
             drop(event_loop.spawn(pending::<()>()));
             event_loop.run(yield_now());
         }
-        assert_eq!((common::open_descriptors(), common::threads()), before);
+        assert_eq!(census::Census::take(), before);
     });
 }
 

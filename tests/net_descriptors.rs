@@ -234,6 +234,7 @@ fn failing_to_register_for_ever_takes_no_more_memory() {
 /// By the virtual clock: if accepting spun, time would stand still, and this would hang.
 #[test]
 fn running_out_of_descriptors_is_an_error_of_accept_and_does_not_spin() {
+    let _alone = alone();
     if !is_child("running_out_of_descriptors_is_an_error_of_accept_and_does_not_spin") {
         return;
     }
@@ -297,6 +298,7 @@ fn running_out_of_descriptors_is_an_error_of_accept_and_does_not_spin() {
 
 #[test]
 fn polling_a_listener_that_pauses_sets_one_timer() {
+    let _alone = alone();
     if !is_child("polling_a_listener_that_pauses_sets_one_timer") {
         return;
     }
@@ -316,6 +318,7 @@ fn polling_a_listener_that_pauses_sets_one_timer() {
 
 #[test]
 fn running_out_of_descriptors_is_an_error_of_everything_else_too() {
+    let _alone = alone();
     if !is_child("running_out_of_descriptors_is_an_error_of_everything_else_too") {
         return;
     }

@@ -660,6 +660,7 @@ mod exhaust;
 fn running_out_of_descriptors_is_reported_once_and_recovered_from() {
     use exhaust::{exhaust, is_child};
 
+    let _alone = alone();
     if !is_child("running_out_of_descriptors_is_reported_once_and_recovered_from") {
         return;
     }

@@ -1,5 +1,6 @@
 //! Blocking work beside the loop: `spawn_blocking`, `unblock`, and the end of the pool.
 
+mod census;
 mod common;
 
 use std::future::{Future, poll_fn};
@@ -13,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use census::{Census, eventually};
 use common::{Grumpy, alone, on_drop, panic_of, quiet_panic, reporting_loop};
 use monoloop::task::{self, TaskState, unblock};
 use monoloop::{BlockingJoin, EventLoop, spawn_blocking, time, yield_now};
@@ -35,14 +37,10 @@ fn occupy() -> (BlockingJoin<()>, Sender<()>, Receiver<()>) {
     (job, go, begun)
 }
 
-/// Waits, in a bounded way, for what another thread does.
+/// One that was joined may still be on its way out of the kernel's list.
 #[track_caller]
-fn eventually(what: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !what() {
-        assert!(begin.elapsed() < Duration::from_secs(10), "it did not happen");
-        thread::sleep(Duration::from_millis(1));
-    }
+fn assert_no_threads() {
+    eventually("the threads have ended", || census::threads().is_empty());
 }
 
 #[test]
@@ -222,8 +220,7 @@ fn idle_threads_end_and_new_ones_start() {
         for _ in 0..20 {
             let (a, b) = (spawn_blocking(|| 1), spawn_blocking(|| 2));
             assert_eq!(a.await.unwrap() + b.await.unwrap(), 3);
-            #[cfg(target_os = "linux")]
-            eventually(|| pool_threads() == 0);
+            assert_no_threads();
         }
     });
     assert!(event_loop.shutdown().is_clean());
@@ -255,7 +252,7 @@ fn an_output_that_is_there_is_dropped_with_the_handle() {
         let (tell, told) = mpsc::channel();
         let job =
             spawn_blocking(move || on_drop(move || tell.send(thread::current().id()).unwrap()));
-        eventually(|| job.is_finished());
+        eventually("the job has ended", || job.is_finished());
         assert!(told.try_recv().is_err());
         drop(job);
         assert_eq!(told.try_recv(), Ok(thread::current().id()));
@@ -272,7 +269,7 @@ fn a_panic_that_nobody_joins_is_reported_once() {
             yield_now().await;
         }
         let unread = spawn_blocking(|| quiet_panic("unread"));
-        eventually(|| unread.is_finished());
+        eventually("the job has ended", || unread.is_finished());
         drop(unread);
         while log.len() == 1 {
             yield_now().await;
@@ -535,9 +532,7 @@ fn the_end_of_the_loop_waits_for_running_jobs() {
     let report = event_loop.shutdown();
     assert!(report.is_clean(), "{report}");
     assert_eq!(ended.load(Ordering::SeqCst), 1);
-    // One that was joined may still be on its way out of the kernel's list.
-    #[cfg(target_os = "linux")]
-    eventually(|| pool_threads() == 0);
+    assert_no_threads();
 }
 
 #[test]
@@ -546,9 +541,7 @@ fn a_loop_dropped_inside_another_ends_its_threads_too() {
     let inner = loop_of(2);
     inner.run(async { spawn_blocking(|| ()).await.unwrap() });
     monoloop::run(async move { drop(inner) });
-    // One that was joined may still be on its way out of the kernel's list.
-    #[cfg(target_os = "linux")]
-    eventually(|| pool_threads() == 0);
+    assert_no_threads();
 }
 
 #[test]
@@ -556,10 +549,8 @@ fn jobs_and_threads_and_descriptors_are_gone_in_the_end() {
     let Some(_) = common::isolated("jobs_and_threads_and_descriptors_are_gone_in_the_end", || {
         // The first loop of a thread leaves its home behind.
         monoloop::run(async { spawn_blocking(|| ()).await.unwrap() });
-        #[cfg(target_os = "linux")]
-        eventually(|| pool_threads() == 0);
-        #[cfg(target_os = "linux")]
-        let before = (common::threads(), common::open_descriptors());
+        assert_no_threads();
+        let before = Census::take();
         for _ in 0..10 {
             monoloop::run(async {
                 let jobs: Vec<_> = (0..20).map(|n| spawn_blocking(move || n)).collect();
@@ -570,24 +561,8 @@ fn jobs_and_threads_and_descriptors_are_gone_in_the_end() {
                 assert_eq!(sum, 190);
             });
         }
-        #[cfg(target_os = "linux")]
-        eventually(|| (common::threads(), common::open_descriptors()) == before);
+        eventually("all is as before", || Census::take() == before);
     }) else {
         return;
     };
-}
-
-/// The threads of pools that this process has. Only while the tests are alone.
-#[cfg(target_os = "linux")]
-fn pool_threads() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("procfs");
-    let names =
-        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|name| name.starts_with("monoloop-")).count()
-}
-
-/// Those that were left behind may take a moment.
-fn assert_no_threads() {
-    #[cfg(target_os = "linux")]
-    eventually(|| pool_threads() == 0);
 }

@@ -3,39 +3,56 @@
 #![allow(dead_code)] // every test binary uses its own part
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What this process has.
+/// What this process has, as `/proc` tells; nothing where there is no `/proc`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Census {
-    /// Where its open descriptors lead.
-    pub descriptors: usize,
-    /// Its threads that are ours.
-    pub threads: usize,
-    /// Its children, dead or alive.
-    pub children: usize,
+    descriptors: Vec<String>,
+    threads: Vec<String>,
+    /// Dead or alive.
+    children: Vec<u32>,
 }
 
 impl Census {
     pub fn take() -> Self {
-        // One is the directory's own.
-        let descriptors = fs::read_dir("/proc/self/fd").expect("procfs").count() - 1;
-        Self { descriptors, threads: threads(), children: children().len() }
+        let children = children().into_iter().map(|(id, _)| id).collect();
+        Self { descriptors: descriptors(), threads: threads(), children }
     }
 }
 
-fn threads() -> usize {
-    let tasks = fs::read_dir("/proc/self/task").expect("procfs");
-    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|name| name.starts_with("monoloop")).count()
+/// The open descriptors: the number of each, and where it leads.
+pub fn descriptors() -> Vec<String> {
+    // The one of the folder itself is closed by now, and so left out.
+    list("/proc/self/fd", |entry| Some(fs::read_link(entry).ok()?.display().to_string()))
+}
+
+/// The threads that are ours: the number and the name of each.
+pub fn threads() -> Vec<String> {
+    list("/proc/self/task", |entry| {
+        let name = fs::read_to_string(entry.join("comm")).ok()?;
+        name.starts_with("monoloop-").then_some(name)
+    })
+}
+
+/// The entries of a folder that are `described`.
+fn list(folder: &str, describe: impl Fn(&Path) -> Option<String>) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let describe = |path: &PathBuf| {
+        let number = path.file_name()?.to_str()?;
+        Some(format!("{number} {}", describe(path)?))
+    };
+    paths.iter().filter_map(describe).collect()
 }
 
 /// The children of this process with their states, as `ps` names them.
 pub fn children() -> Vec<(u32, char)> {
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
     let own = std::process::id();
-    let processes = fs::read_dir("/proc").expect("procfs");
     let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     ids.filter_map(|id| {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
@@ -62,23 +79,34 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Holds off the other tests of the file, and asserts at its end that the process has what it had before. What is
-/// kept for good after a first use (the pipe of signals) was there then.
-pub struct Leftovers {
+/// While it lives, no other test of this file runs. Its end asserts that the process has what it had before.
+#[must_use]
+pub struct Alone {
     before: Census,
-    _alone: MutexGuard<'static, ()>,
+    _turn: MutexGuard<'static, ()>,
 }
 
-pub fn no_leftovers() -> Leftovers {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    monoloop::run(async {
-        drop(monoloop::signal::signal(monoloop::signal::SignalKind::WINDOW_CHANGE).unwrap());
-    });
-    Leftovers { before: Census::take(), _alone: alone }
+/// Waits for this test's turn. What is counted is the whole process's, so every test of a file begins with it that opens
+/// anything.
+pub fn alone() -> Alone {
+    static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+    let turn = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    Alone { before: Census::take(), _turn: turn }
 }
 
-impl Drop for Leftovers {
+/// As [`alone`], where signals or children are waited for: what is kept for good after a first use, the pipe of signals,
+/// was there before.
+#[cfg(unix)]
+pub fn no_leftovers() -> Alone {
+    use monoloop::signal::{SignalKind, signal};
+
+    let mut alone = alone();
+    monoloop::run(async { drop(signal(SignalKind::WINDOW_CHANGE).unwrap()) });
+    alone.before = Census::take();
+    alone
+}
+
+impl Drop for Alone {
     fn drop(&mut self) {
         if thread::panicking() {
             return;

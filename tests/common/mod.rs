@@ -245,19 +245,6 @@ pub fn isolated(name: &str, body: impl FnOnce()) -> Option<Output> {
     Some(output)
 }
 
-/// How many descriptors this process has open.
-#[cfg(target_os = "linux")]
-pub fn open_descriptors() -> usize {
-    // One is the directory's own.
-    std::fs::read_dir("/proc/self/fd").expect("procfs").count() - 1
-}
-
-/// How many threads this process has.
-#[cfg(target_os = "linux")]
-pub fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").expect("procfs").count()
-}
-
 /// Marsaglia's xorshift64*: small, seeded, the same everywhere.
 pub struct Random(u64);
 

@@ -1,6 +1,9 @@
 //! What the tests of sockets and timers share: being alone, pairs of sockets, counting wakers.
 
-#![allow(dead_code, unreachable_pub)] // each test file uses its part
+#![allow(dead_code, unreachable_pub, unused_imports)] // each test file uses its part
+
+#[path = "../census/mod.rs"]
+pub mod census;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -11,93 +14,17 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
-use std::{fs, process, thread};
+use std::time::Duration;
 
+pub use census::{alone, descriptors};
 use monoloop::EventLoop;
 use monoloop::net::{TcpListener, TcpStream};
 
 /// What would hang becomes a failure after so long, on the slowest of machines.
 const HANG: Duration = Duration::from_secs(if cfg!(miri) { 1000 } else { 10 });
 
-// Alone: descriptors and threads are counted for the whole process, so tests that count run one by one.
-
-static ONE_BY_ONE: Mutex<()> = Mutex::new(());
-/// Threads of the test harness: each has called [`alone`].
-static HARNESS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// While it lives, no other test of this file runs. Its end asserts that descriptors and threads are as
-/// they were.
-#[must_use]
-pub struct Alone {
-    descriptors: Vec<String>,
-    threads: Vec<String>,
-    _turn: MutexGuard<'static, ()>,
-}
-
-/// Waits for this test's turn. Every test of a file that counts begins with it.
-pub fn alone() -> Alone {
-    if cfg!(target_os = "linux") {
-        let me = fs::read_link("/proc/thread-self").expect("Linux has it");
-        let tid = me.file_name().expect("it ends in a number").to_string_lossy().into_owned();
-        lock(&HARNESS).push(tid);
-    }
-    let turn = lock(&ONE_BY_ONE);
-    Alone { descriptors: descriptors(), threads: threads(), _turn: turn }
-}
-
-impl Drop for Alone {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            return;
-        }
-        let begin = Instant::now();
-        loop {
-            let news = |now: Vec<String>, before: &[String]| -> Vec<String> {
-                now.into_iter().filter(|item| !before.contains(item)).collect()
-            };
-            let descriptors = news(descriptors(), &self.descriptors);
-            let threads = news(threads(), &self.threads);
-            let threads = news(threads, &lock(&HARNESS));
-            if descriptors.is_empty() && threads.is_empty() {
-                return;
-            }
-            // A thread that is over is listed for a moment still, and the harness may be starting one.
-            if begin.elapsed() > Duration::from_secs(5) {
-                panic!("left behind: descriptors {descriptors:?}, threads {threads:?}");
-            }
-            thread::yield_now();
-        }
-    }
-}
-
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The open descriptors, and what each is. Empty where there is no `/proc`.
-pub fn descriptors() -> Vec<String> {
-    list("/proc/self/fd", |entry| fs::read_link(entry).ok().map(|what| what.display().to_string()))
-}
-
-/// The threads of this process.
-pub fn threads() -> Vec<String> {
-    list("/proc/self/task", |_| Some(String::new()))
-        .iter()
-        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
-        .filter(|tid| *tid != process::id().to_string())
-        .collect()
-}
-
-fn list(folder: &str, describe: impl Fn(&std::path::Path) -> Option<String>) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    // The descriptor of the folder itself is closed by now, and so left out.
-    let describe = |path: &std::path::PathBuf| {
-        let name = path.file_name()?.to_str()?.to_owned();
-        describe(path).map(|what| format!("{name} {what}"))
-    };
-    paths.iter().filter_map(describe).collect()
 }
 
 /// Runs `future` on a new loop; panics instead of hanging.
