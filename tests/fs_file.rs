@@ -414,7 +414,7 @@ fn a_waker_that_panics_harms_no_bytes() {
     let path = scratch.with(b"");
     event_loop.run(async {
         let mut file = File::create(&path).await.unwrap();
-        let grumpy = Waker::from(std::sync::Arc::new(common::Grumpy));
+        let grumpy = common::grumpy();
         let mut cx = Context::from_waker(&grumpy);
         // Until it has to wait, which it does unless the thread is quicker.
         let mut written = 0;

@@ -7,12 +7,11 @@ use std::future::{Future, pending};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use common::{
-    Counter, Doorbell, Grumpy, Log, alone, panic_of, poll_once, quiet_panic, virtual_loop,
+    Counter, Doorbell, Log, alone, grumpy, panic_of, poll_once, quiet_panic, virtual_loop,
 };
 use monoloop::future::{BrokenPromise, Shared, gather, promise, shared};
 use monoloop::time::{sleep, timeout};
@@ -164,7 +163,7 @@ fn a_waker_that_panics_keeps_no_waiter_from_the_news() {
     let (setter, waiter) = promise();
     let (mut first, mut second) = (waiter.clone(), waiter);
     let (counter, waker) = Counter::new();
-    assert!(poll_once(&mut first, &Waker::from(Arc::new(Grumpy))).is_pending());
+    assert!(poll_once(&mut first, &grumpy()).is_pending());
     assert!(poll_once(&mut second, &waker).is_pending());
     assert_eq!(panic_of(AssertUnwindSafe(|| setter.set(1))), "not now");
     assert_eq!(counter.get(), 1);
@@ -177,7 +176,7 @@ fn a_waker_that_panics_keeps_no_clone_of_a_shared_future_waiting() {
     let bell = Doorbell::default();
     let (mut first, mut second) = (shared(bell.wait()), None);
     let (counter, waker) = Counter::new();
-    assert!(poll_once(&mut first, &Waker::from(Arc::new(Grumpy))).is_pending());
+    assert!(poll_once(&mut first, &grumpy()).is_pending());
     assert!(poll_once(second.insert(first.clone()), &waker).is_pending());
     assert_eq!(panic_of(AssertUnwindSafe(|| bell.open())), "not now");
     assert_eq!(counter.get(), 1);

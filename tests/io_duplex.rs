@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::task::{Context, Poll, Wake, Waker};
 
-use common::{Counter, Random, poll_once as poll_with};
+use common::{Counter, Random, grumpy, poll_once as poll_with};
 use io_common::{Script, complete, poll_once, seed};
 use monoloop::io::*;
 
@@ -147,17 +147,11 @@ fn who_talks_to_himself_leaves_room_for_others() {
 
 #[test]
 fn a_reader_whose_waker_panics_keeps_no_writer_from_the_end() {
-    struct Grumpy;
-    impl Wake for Grumpy {
-        fn wake(self: Arc<Self>) {
-            common::quiet_panic("not now");
-        }
-    }
     let (ours, peer) = duplex(1);
     let (mut reader, mut writer) = split(peer);
     let (wakes, waker) = Counter::new();
     complete(writer.write(b"x")).unwrap();
-    assert!(poll_with(&mut reader.read(&mut [0]), &Waker::from(Arc::new(Grumpy))).is_pending());
+    assert!(poll_with(&mut reader.read(&mut [0]), &grumpy()).is_pending());
     let mut writing = writer.write(b"y");
     assert!(poll_with(&mut writing, &waker).is_pending());
     let dropping = std::panic::AssertUnwindSafe(|| drop(ours));

@@ -5,13 +5,12 @@ mod common;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::mpsc;
-use std::task::{Context, Waker};
+use std::task::Context;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use common::{Grumpy, alone, on_drop, panic_of, quiet_panic, reporting_loop, settle};
+use common::{alone, grumpy, on_drop, panic_of, quiet_panic, reporting_loop, settle};
 use monoloop::{EventLoop, Handle, RemoteJoinError, spawn_blocking, yield_now};
 
 const MOMENT: Duration = Duration::from_millis(20);
@@ -206,7 +205,7 @@ fn a_waker_that_panics_is_reported_and_the_outcome_is_there() {
     let _alone = alone();
     let (event_loop, log) = reporting_loop();
     let mut join = event_loop.handle().spawn_with(|| async { 3 }).unwrap();
-    let grumpy = Waker::from(Arc::new(Grumpy));
+    let grumpy = grumpy();
     assert!(Pin::new(&mut join).poll(&mut Context::from_waker(&grumpy)).is_pending());
     settle(&event_loop);
     assert_eq!(join.try_join().unwrap().unwrap(), 3);

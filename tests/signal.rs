@@ -19,7 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use census::{eventually, no_leftovers};
-use common::{Grumpy, isolated, panic_of, quiet_panic, reporting_loop, settle, virtual_loop};
+use common::{grumpy, isolated, panic_of, quiet_panic, reporting_loop, settle, virtual_loop};
 use futures_lite::StreamExt;
 use monoloop::io::{AsyncReadExt, AsyncWriteExt};
 use monoloop::net::{TcpListener, TcpStream};
@@ -311,9 +311,9 @@ fn a_panicking_waker_keeps_no_other_from_being_told() {
     let _leftovers = no_leftovers();
     let (event_loop, reports) = reporting_loop();
     event_loop.run(async {
-        let mut grumpy = signal(KIND).unwrap();
-        let waker = Waker::from(Arc::new(Grumpy));
-        let wait = pin!(grumpy.recv());
+        let mut bad = signal(KIND).unwrap();
+        let waker = grumpy();
+        let wait = pin!(bad.recv());
         assert!(wait.poll(&mut Context::from_waker(&waker)).is_pending());
         let mut other = signal(KIND).unwrap();
         for _ in 0..2 {

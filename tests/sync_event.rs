@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-use common::{Counter, Grumpy, Log, panic_of, virtual_loop};
+use common::{Counter, Log, grumpy, panic_of, virtual_loop};
 use monoloop::sync::Event;
 use sync_common::{for_ever, now, poll, waiting};
 
@@ -62,7 +62,7 @@ fn tasks_are_released_in_the_order_in_which_they_came() {
 fn a_panicking_waker_keeps_nobody_waiting() {
     let event = leaked();
     let (counter, waker) = Counter::new();
-    let bad = Waker::from(Arc::new(Grumpy));
+    let bad = grumpy();
     let mut waiters = [&bad, &waker, &bad, &waker].map(|waker| waiting(event.wait(), waker));
     assert_eq!(panic_of(|| event.set()), "not now");
     assert_eq!(counter.get(), 2);

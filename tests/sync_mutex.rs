@@ -8,7 +8,7 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
-use common::{Counter, Grumpy, Log, panic_of, quiet_panic, virtual_loop};
+use common::{Counter, Log, grumpy, panic_of, quiet_panic, virtual_loop};
 use monoloop::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use sync_common::{Boxed, for_ever, now, poll, waiting};
 
@@ -108,7 +108,7 @@ fn one_release_is_one_wake() {
 fn a_panicking_waker_is_no_harm() {
     let mutex = leaked();
     let guard = now(mutex.lock());
-    let mut waiter = lock(mutex, &Waker::from(std::sync::Arc::new(Grumpy)));
+    let mut waiter = lock(mutex, &grumpy());
     assert_eq!(panic_of(|| drop(guard)), "not now");
     assert!(poll(&mut waiter, Waker::noop()).is_ready());
     drop(waiter);
@@ -120,7 +120,7 @@ fn a_holder_that_panics_unlocks() {
     let mutex = leaked();
     let guard = now(mutex.lock());
     // Its waker panics too, in the middle of the other panic.
-    let mut waiter = lock(mutex, &Waker::from(std::sync::Arc::new(Grumpy)));
+    let mut waiter = lock(mutex, &grumpy());
     let text = panic_of(|| {
         let _guard = guard;
         quiet_panic("first")

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use channel_common::{Counted, clear_hook, hooked, panics, probe, ready, set_hook, with_seeds};
-use common::{Random, many, on_drop, quiet_panic};
+use common::{Random, grumpy, many, on_drop};
 use monoloop::sync::oneshot::{self, RecvError, TryRecvError};
 use monoloop::time::timeout;
 
@@ -124,10 +124,8 @@ fn the_newest_waker_is_woken() {
 #[test]
 fn a_waker_that_panics_does_not_take_the_value_with_it() {
     let (sender, mut receiver) = oneshot::channel();
-    set_hook(|_| quiet_panic("grumpy"));
-    assert!(probe(&mut receiver).poll_with(&hooked(0)).is_pending());
+    assert!(probe(&mut receiver).poll_with(&grumpy()).is_pending());
     assert!(panics(|| sender.send(3)));
-    clear_hook();
     assert_eq!(receiver.try_recv(), Ok(3));
 }
 

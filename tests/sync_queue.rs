@@ -15,7 +15,7 @@ use std::time::Duration;
 use channel_common::{
     Counted, Probe, clear_hook, hooked, now, panics, probe, ready, set_hook, with_seeds,
 };
-use common::{Random, gives_way, many, quiet_panic, virtual_loop};
+use common::{Random, gives_way, grumpy, many, quiet_panic, virtual_loop};
 use futures_core::Stream;
 use monoloop::sync::queue::{
     GetError, LifoQueue, Prioritized, PriorityQueue, Queue, ReserveError, TryGetError, TryPutError,
@@ -432,10 +432,8 @@ fn a_putters_waker_that_panics_costs_no_item() {
     let queue = Queue::bounded(1);
     ready(queue.put(1)).unwrap();
     let mut putting = probe(queue.put(2));
-    set_hook(|_| quiet_panic("grumpy"));
-    assert!(putting.poll_with(&hooked(0)).is_pending());
+    assert!(putting.poll_with(&grumpy()).is_pending());
     assert!(panics(|| queue.try_get()));
-    clear_hook();
     assert_eq!(queue.try_get(), Ok(1));
     putting.ready().unwrap();
     assert_eq!(queue.try_get(), Ok(2));
@@ -477,12 +475,10 @@ fn a_waker_that_panics_at_the_end_costs_no_item() {
     let queue = Queue::unbounded();
     let mut first = probe(queue.get()).pending();
     let mut second = probe(queue.get());
-    set_hook(|_| quiet_panic("grumpy"));
-    assert!(second.poll_with(&hooked(0)).is_pending());
+    assert!(second.poll_with(&grumpy()).is_pending());
     queue.try_put(1).unwrap();
     queue.close();
     assert_eq!(first.ready(), Ok(1));
-    clear_hook();
     assert_eq!(second.ready(), Err(GetError));
 }
 
@@ -506,10 +502,8 @@ fn a_waker_that_runs_inside_of_close_now_cannot_put() {
 fn a_waker_that_panics_in_close_now_costs_no_item() {
     fn check(alive: &Cell<isize>, close: impl Fn() -> usize, join: impl Future<Output = ()>) {
         let mut joining = probe(join);
-        set_hook(|_| quiet_panic("grumpy"));
-        assert!(joining.poll_with(&hooked(0)).is_pending());
+        assert!(joining.poll_with(&grumpy()).is_pending());
         assert!(panics(&close));
-        clear_hook();
         assert_eq!((alive.get(), close()), (2, 2));
         joining.ready();
     }

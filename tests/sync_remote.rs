@@ -10,7 +10,7 @@ use std::sync::{Arc, mpsc as std_mpsc};
 use std::thread;
 
 use channel_common::{panics, probe, ready};
-use common::{Counter, gives_way, many, panic_of, quiet_panic};
+use common::{Counter, gives_way, grumpy, many, panic_of, quiet_panic};
 use monoloop::sync::remote::channel::{ReserveError, TryRecvError, TrySendError};
 use monoloop::sync::remote::event::Event;
 use monoloop::sync::remote::{channel, oneshot};
@@ -150,10 +150,8 @@ fn a_dropped_recv_loses_nothing() {
 #[test]
 fn a_waker_that_panics_leaves_the_channel_usable() {
     let (sender, mut receiver) = channel::unbounded();
-    channel_common::set_hook(|_| quiet_panic("grumpy"));
-    assert!(probe(receiver.recv()).poll_with(&channel_common::hooked(0)).is_pending());
+    assert!(probe(receiver.recv()).poll_with(&grumpy()).is_pending());
     assert!(panics(|| sender.try_send(1)));
-    channel_common::clear_hook();
     assert_eq!(receiver.try_recv(), Ok(1));
 }
 
@@ -162,10 +160,8 @@ fn a_senders_waker_that_panics_costs_no_value() {
     let (sender, mut receiver) = channel::bounded(1);
     sender.try_send(1).unwrap();
     let mut sending = probe(sender.send(2));
-    channel_common::set_hook(|_| quiet_panic("grumpy"));
-    assert!(sending.poll_with(&channel_common::hooked(0)).is_pending());
+    assert!(sending.poll_with(&grumpy()).is_pending());
     assert!(panics(|| receiver.try_recv()));
-    channel_common::clear_hook();
     assert_eq!(receiver.try_recv(), Ok(1));
     sending.ready().unwrap();
     assert_eq!(receiver.try_recv(), Ok(2));
@@ -175,8 +171,7 @@ fn a_senders_waker_that_panics_costs_no_value() {
 
 #[test]
 fn a_second_panic_while_panicking_does_not_end_the_process() {
-    channel_common::set_hook(|_| quiet_panic("grumpy"));
-    let grumpy = channel_common::hooked(0);
+    let grumpy = grumpy();
     // The receivers' wakers panic in the drop of the senders.
     let (sender, mut receiver) = channel::unbounded::<u8>();
     let mut receiving = probe(receiver.recv());
@@ -195,7 +190,6 @@ fn a_second_panic_while_panicking_does_not_end_the_process() {
         let _dropped = (sender, asked, first);
         quiet_panic("the first")
     }));
-    channel_common::clear_hook();
     assert_eq!(receiving.ready(), None);
     assert!(answering.ready().is_err());
     second.ready().unwrap();

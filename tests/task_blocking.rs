@@ -10,12 +10,12 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Barrier, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use census::{Census, eventually};
-use common::{Grumpy, alone, on_drop, panic_of, quiet_panic, reporting_loop};
+use common::{alone, grumpy, on_drop, panic_of, quiet_panic, reporting_loop};
 use monoloop::task::{self, TaskState, unblock};
 use monoloop::{BlockingJoin, EventLoop, spawn_blocking, time, yield_now};
 
@@ -312,7 +312,7 @@ fn a_waker_that_panics_harms_neither_thread_nor_loop() {
     event_loop.run(async {
         let (mut job, go, begun) = occupy();
         begun.recv().unwrap();
-        let grumpy = Waker::from(Arc::new(Grumpy));
+        let grumpy = grumpy();
         assert!(Pin::new(&mut job).poll(&mut Context::from_waker(&grumpy)).is_pending());
         drop(go);
         while log.len() == 0 {

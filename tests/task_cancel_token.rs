@@ -11,7 +11,7 @@ use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 use common::{
-    Counter, Grumpy, Log, isolated, many, panic_of, poll_once, quiet_panic, reporting_loop,
+    Counter, Log, grumpy, isolated, many, panic_of, poll_once, quiet_panic, reporting_loop,
     virtual_loop,
 };
 use monoloop::task::{CancelToken, Cancelled};
@@ -219,7 +219,7 @@ fn a_panicking_waker_does_not_keep_others_from_being_woken() {
     };
     let (counter, waker) = Counter::new();
     let token = CancelToken::new();
-    let grumpy = Waker::from(Arc::new(Grumpy));
+    let grumpy = grumpy();
     let _waits = [wait_for(&token, &grumpy), wait_for(&token, &waker)];
     // Where no loop runs, whoever cancels hears of it; the noise of the panic is std's.
     assert_eq!(panic_of(|| token.cancel()), "not now");
@@ -258,7 +258,7 @@ fn a_waker_that_panics_while_its_thread_unwinds_does_not_end_the_process() {
         let text = panic_of(|| {
             let token = CancelToken::new();
             let mut waiting = token.cancelled();
-            assert!(poll_once(&mut waiting, &Waker::from(Arc::new(Grumpy))).is_pending());
+            assert!(poll_once(&mut waiting, &grumpy()).is_pending());
             let _guard = token.drop_guard();
             quiet_panic("first")
         });

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use common::{
-    Counter, Doorbell, Grumpy, Log, Stay, isolated, message, on_drop, panic_of, poll_once,
+    Counter, Doorbell, Log, Stay, grumpy, isolated, message, on_drop, panic_of, poll_once,
     quiet_panic, reporting_loop, settle,
 };
 use monoloop::{ErrorReport, EventLoop, JoinHandle, spawn, task, yield_now};
@@ -396,7 +396,7 @@ fn a_handle_that_is_dropped_in_a_panic_reports_its_own_task() {
 fn a_foreign_waker_that_panics_is_reported_and_the_other_wakes_are_kept() {
     let (event_loop, reports) = reporting_loop();
     event_loop.run(async {
-        let grumpy = Waker::from(Arc::new(Grumpy));
+        let grumpy = grumpy();
         // A joiner.
         let mut handle = spawn(async { 5 });
         assert!(poll_once(&mut handle, &grumpy).is_pending());
@@ -424,7 +424,7 @@ fn a_foreign_waker_that_panics_does_not_keep_other_timers_from_firing() {
             .map(|n| {
                 let mut sleep = monoloop::time::sleep_until(deadline);
                 if n % 2 == 0 {
-                    let grumpy = Waker::from(Arc::new(Grumpy));
+                    let grumpy = grumpy();
                     // The first poll of a future deadline puts it into the wheel.
                     assert!(poll_once(&mut sleep, &grumpy).is_pending());
                     (None, Some(sleep))

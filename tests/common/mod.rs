@@ -126,12 +126,14 @@ impl Wake for Counter {
 }
 
 /// A waker that panics when it is woken.
-pub struct Grumpy;
-
-impl Wake for Grumpy {
-    fn wake(self: Arc<Self>) {
-        panic!("not now");
+pub fn grumpy() -> Waker {
+    struct Grumpy;
+    impl Wake for Grumpy {
+        fn wake(self: Arc<Self>) {
+            panic!("not now");
+        }
     }
+    Waker::from(Arc::new(Grumpy))
 }
 
 /// Polls once.
