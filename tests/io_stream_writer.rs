@@ -378,32 +378,31 @@ fn a_failure_reaches_everybody() {
     });
 }
 
+/// A stream that says of each write what the function gives.
+struct Fickle(fn() -> usize);
+
+impl AsyncWrite for Fickle {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok((self.0)()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}
+
 #[test]
 fn a_stream_that_takes_nothing_is_an_error() {
-    struct Full;
-    impl AsyncWrite for Full {
-        fn poll_write(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-            _: &[u8],
-        ) -> std::task::Poll<std::io::Result<usize>> {
-            std::task::Poll::Ready(Ok(0))
-        }
-        fn poll_flush(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<std::io::Result<()>> {
-            std::task::Poll::Ready(Ok(()))
-        }
-        fn poll_close(
-            self: std::pin::Pin<&mut Self>,
-            cx: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<std::io::Result<()>> {
-            self.poll_flush(cx)
-        }
-    }
     run(async {
-        let writer = StreamWriter::new(Full);
+        let writer = StreamWriter::new(Fickle(|| 0));
         writer.write(b"x").unwrap();
         assert_eq!(writer.wait_closed().await.unwrap_err().kind(), ErrorKind::WriteZero);
     });
@@ -411,31 +410,9 @@ fn a_stream_that_takes_nothing_is_an_error() {
 
 #[test]
 fn a_stream_that_panics_is_the_end_for_who_waits() {
-    struct Bomb;
-    impl AsyncWrite for Bomb {
-        fn poll_write(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-            _: &[u8],
-        ) -> std::task::Poll<std::io::Result<usize>> {
-            common::quiet_panic("boom")
-        }
-        fn poll_flush(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<std::io::Result<()>> {
-            std::task::Poll::Ready(Ok(()))
-        }
-        fn poll_close(
-            self: std::pin::Pin<&mut Self>,
-            cx: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<std::io::Result<()>> {
-            self.poll_flush(cx)
-        }
-    }
     let (event_loop, log) = common::reporting_loop();
     event_loop.run(async {
-        let writer = StreamWriter::new(Bomb);
+        let writer = StreamWriter::new(Fickle(|| common::quiet_panic("boom")));
         writer.write(b"x").unwrap();
         let error = writer.flush().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionAborted);

@@ -151,6 +151,22 @@ fn the_successor_of_a_task_loses_no_wake_to_stale_wakers() {
 
 // ----- how often
 
+/// How often a task is polled that `wake` is called with in its first poll, and that is never ready.
+fn polls_if_woken_in_the_first(wake: impl Fn(&Waker) + 'static) -> usize {
+    let polls = Rc::new(Cell::new(0));
+    let event_loop = EventLoop::new().unwrap();
+    let count = Rc::clone(&polls);
+    drop(event_loop.spawn(poll_fn(move |cx| {
+        count.set(count.get() + 1);
+        if count.get() == 1 {
+            wake(cx.waker());
+        }
+        Poll::<()>::Pending
+    })));
+    settle(&event_loop);
+    polls.get()
+}
+
 #[test]
 fn many_wakes_before_a_poll_are_one_poll() {
     let _alone = crate::common::alone();
@@ -189,56 +205,30 @@ fn a_million_wakes_from_a_thread_without_progress_are_one_poll() {
 #[test]
 fn a_task_that_wakes_itself_in_its_poll_is_polled_once_more() {
     let _alone = crate::common::alone();
-    let polls = Rc::new(Cell::new(0));
-    let event_loop = EventLoop::new().unwrap();
-    let count = Rc::clone(&polls);
-    drop(event_loop.spawn(poll_fn(move |cx| {
-        count.set(count.get() + 1);
-        if count.get() == 1 {
-            exercise(cx.waker());
-        }
-        Poll::<()>::Pending
-    })));
-    settle(&event_loop);
-    assert_eq!(polls.get(), 2);
+    let polls = polls_if_woken_in_the_first(exercise);
+    assert_eq!(polls, 2);
 }
 
 #[test]
 fn a_task_that_a_thread_wakes_during_its_poll_is_polled_once_more() {
     let _alone = crate::common::alone();
-    let polls = Rc::new(Cell::new(0));
-    let event_loop = EventLoop::new().unwrap();
-    let count = Rc::clone(&polls);
-    drop(event_loop.spawn(poll_fn(move |cx| {
-        count.set(count.get() + 1);
-        if count.get() == 1 {
-            let waker = cx.waker().clone();
-            thread::spawn(move || exercise(&waker)).join().unwrap();
-        }
-        Poll::<()>::Pending
-    })));
-    settle(&event_loop);
-    assert_eq!(polls.get(), 2);
+    let polls = polls_if_woken_in_the_first(|waker| {
+        let clone = waker.clone();
+        thread::spawn(move || exercise(&clone)).join().unwrap();
+    });
+    assert_eq!(polls, 2);
 }
 
 #[test]
 fn a_wake_by_itself_and_one_by_a_thread_lose_nothing() {
     let _alone = crate::common::alone();
-    let polls = Rc::new(Cell::new(0));
-    let event_loop = EventLoop::new().unwrap();
-    let count = Rc::clone(&polls);
-    drop(event_loop.spawn(poll_fn(move |cx| {
-        count.set(count.get() + 1);
-        if count.get() == 1 {
-            let waker = cx.waker().clone();
-            thread::spawn(move || waker.wake()).join().unwrap();
-            cx.waker().wake_by_ref();
-        }
-        Poll::<()>::Pending
-    })));
-    settle(&event_loop);
+    let polls = polls_if_woken_in_the_first(|waker| {
+        let clone = waker.clone();
+        thread::spawn(move || clone.wake()).join().unwrap();
+        waker.wake_by_ref();
+    });
     // The remote wake may come after the poll that the local one led to.
-    assert!((2..=3).contains(&polls.get()), "{} polls", polls.get());
+    assert!((2..=3).contains(&polls), "{polls} polls");
 }
 
 #[test]
