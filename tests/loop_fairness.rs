@@ -13,7 +13,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Doorbell, Log, settle};
+use common::{Doorbell, Log, settle, woken_by_a_thread};
 use monoloop::{Builder, EventLoop, Handle, spawn, time, yield_now};
 
 /// Two tasks that wake each other for ever.
@@ -89,19 +89,7 @@ fn tasks_that_wake_each_other_for_ever_do_not_stop_wakes_from_threads() {
         builder.build().unwrap().run(async {
             keep_busy();
             spin();
-            let (sender, receiver) = mpsc::channel::<std::task::Waker>();
-            let helper = thread::spawn(move || receiver.iter().for_each(|waker| waker.wake()));
-            let mut left = 20;
-            poll_fn(move |cx| {
-                if left == 0 {
-                    return Poll::Ready(());
-                }
-                left -= 1;
-                sender.send(cx.waker().clone()).unwrap();
-                Poll::Pending
-            })
-            .await;
-            helper.join().unwrap();
+            woken_by_a_thread(20).await;
         });
     }
 }

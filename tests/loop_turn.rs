@@ -3,9 +3,8 @@
 mod common;
 
 use std::cell::Cell;
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use common::{Doorbell, Log, settle, virtual_loop};
@@ -200,14 +199,14 @@ fn a_turn_with_a_poll_budget_of_one_polls_one_task() {
 #[cfg(not(mio_unsupported_force_poll_poll))] // its poller has no descriptor
 mod descriptor {
     use std::os::fd::{AsFd, AsRawFd};
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, mpsc};
     use std::task::Waker;
     use std::thread;
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    use super::common::own_waker;
+    use super::common::{own_waker, woken_by_a_thread};
     use super::*;
 
     /// Waits until the loop's descriptor is readable, for at most so long.
@@ -330,25 +329,13 @@ mod descriptor {
     fn a_host_drives_timers_threads_and_tasks() {
         let _alone = crate::common::alone();
         let event_loop = EventLoop::new().unwrap();
-        let (sender, receiver) = mpsc::channel::<Waker>();
-        let helper = thread::spawn(move || receiver.iter().for_each(Waker::wake));
-        let handle = event_loop.spawn(async move {
-            let mut left = 50;
-            poll_fn(move |cx| {
-                if left == 0 {
-                    return Poll::Ready(());
-                }
-                left -= 1;
-                sender.send(cx.waker().clone()).unwrap();
-                Poll::Pending
-            })
-            .await;
+        let handle = event_loop.spawn(async {
+            woken_by_a_thread(50).await;
             time::sleep(Duration::from_millis(2)).await;
             yield_now().await;
             drop(own_waker().await);
         });
         host(&event_loop, || handle.is_finished());
-        helper.join().unwrap();
     }
 
     #[test]

@@ -3,12 +3,13 @@
 #![allow(dead_code)] // every test binary uses its own part
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::process::{Command, Output};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, ThreadId};
 
@@ -139,6 +140,23 @@ pub fn grumpy() -> Waker {
 /// Polls once.
 pub fn poll_once<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
+}
+
+/// Is woken so many times, by another thread.
+pub async fn woken_by_a_thread(times: usize) {
+    let (sender, receiver) = mpsc::channel::<Waker>();
+    let helper = thread::spawn(move || receiver.iter().for_each(Waker::wake));
+    let mut left = times;
+    poll_fn(move |cx| {
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        sender.send(cx.waker().clone()).unwrap();
+        Poll::Pending
+    })
+    .await;
+    helper.join().unwrap();
 }
 
 /// Gives the waker of whoever awaits this.
