@@ -49,6 +49,21 @@ fn ping_pong() -> (Rc<Cell<usize>>, [JoinHandle<()>; 2]) {
     (runs, players)
 }
 
+/// How often others run while a byte that is there waits to be read.
+async fn runs_before_a_byte(
+    runs: &Cell<usize>,
+    stream: &mut TcpStream,
+    peer: &mut StdStream,
+) -> usize {
+    let mut byte = [0];
+    let mut reading = std::pin::pin!(stream.read(&mut byte));
+    assert!(futures_lite::future::poll_once(reading.as_mut()).await.is_none());
+    peer.write_all(b"x").unwrap();
+    let before = runs.get();
+    assert_eq!(reading.await.unwrap(), 1);
+    runs.get() - before
+}
+
 #[test]
 fn sockets_timers_and_other_threads_are_served_beside_tasks_that_wake_each_other_for_ever() {
     let _alone = alone();
@@ -56,14 +71,8 @@ fn sockets_timers_and_other_threads_are_served_beside_tasks_that_wake_each_other
         let (runs, players) = ping_pong();
         let (mut stream, mut peer) = pair_with_std().await;
         for _ in 0..50 {
-            let mut byte = [0];
-            let mut reading = std::pin::pin!(stream.read(&mut byte));
-            assert!(futures_lite::future::poll_once(reading.as_mut()).await.is_none());
-            peer.write_all(b"x").unwrap();
-            // The byte is there. By default I/O is asked for after 256 polls, if not by time.
-            let before = runs.get();
-            assert_eq!(reading.await.unwrap(), 1);
-            let waited = runs.get() - before;
+            let waited = runs_before_a_byte(&runs, &mut stream, &mut peer).await;
+            // By default I/O is asked for after 256 polls, if not by time.
             assert!(waited <= 1000, "the socket waited for {waited} polls of others");
         }
         for _ in 0..5 {
@@ -97,13 +106,7 @@ fn a_socket_is_asked_for_after_as_many_polls_as_the_builder_says() {
         let (runs, players) = ping_pong();
         let (mut stream, mut peer) = pair_with_std().await;
         for _ in 0..20 {
-            let mut byte = [0];
-            let mut reading = std::pin::pin!(stream.read(&mut byte));
-            assert!(futures_lite::future::poll_once(reading.as_mut()).await.is_none());
-            peer.write_all(b"x").unwrap();
-            let before = runs.get();
-            assert_eq!(reading.await.unwrap(), 1);
-            let waited = runs.get() - before;
+            let waited = runs_before_a_byte(&runs, &mut stream, &mut peer).await;
             // Asked for between stretches of polls, and a stretch is at most 32.
             assert!(waited <= 64, "{waited} polls");
         }
