@@ -318,9 +318,11 @@ impl Core {
     fn fire_due_timers(&self) {
         let mut due = self.due.take();
         self.timers.borrow_mut().expire(self.executor.now(), &mut due);
+        let count = due.len();
         for waker in due.drain(..) {
             self.executor.shared().wake(waker);
         }
+        self.executor.fetch_ahead(count);
         self.due.replace(due);
     }
 

@@ -24,6 +24,9 @@ const IO_GRACE: Duration = Duration::from_millis(50);
 /// With more timers than this, they may share wake-ups.
 const FEW_TIMERS: usize = 64;
 
+/// So many tasks give way between two looks for I/O; more are ready again at once.
+const MOST_GIVEN_WAY: usize = 1024;
+
 impl Core {
     /// Nothing is ready: waits until something is.
     pub(super) fn wait(&self, limit: Option<Duration>) -> io::Result<()> {
@@ -122,11 +125,20 @@ impl Core {
     pub(crate) fn may_proceed(&self, waker: &Waker) -> bool {
         let may_proceed = self.executor.may_proceed();
         if !may_proceed {
-            // Cloning a foreign waker is foreign code.
-            let waker = WakeRef::new(waker);
-            self.given_way.borrow_mut().push(waker);
+            self.give_way(waker);
         }
         may_proceed
+    }
+
+    #[cold]
+    fn give_way(&self, waker: &Waker) {
+        // Who tries again and again, in one poll, must not fill the memory.
+        if self.given_way.borrow().len() == MOST_GIVEN_WAY {
+            return waker.wake_by_ref();
+        }
+        // Cloning a foreign waker is foreign code.
+        let waker = WakeRef::new(waker);
+        self.given_way.borrow_mut().push(waker);
     }
 
     /// Wakes those who wait to read though there may be something: the older ones, or `all`.

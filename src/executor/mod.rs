@@ -382,6 +382,11 @@ impl Executor {
         self.resident.park()
     }
 
+    /// See [`Resident::fetch_ahead`].
+    pub(crate) fn fetch_ahead(&self, count: usize) {
+        self.resident.fetch_ahead(count);
+    }
+
     /// An upper bound of how many tasks are ready.
     #[inline]
     pub(crate) fn ready_len(&self) -> usize {

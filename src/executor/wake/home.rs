@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::family::{Family, Kin};
 use super::inbox::Inbox;
 use super::ready::ReadyQueue;
-use super::slot::{Mark, NO_OWNER, Slot, Tenant};
+use super::slot::{Mark, NO_OWNER, Slot, Tenant, prefetch};
 use super::sync::{Mutex, Plain, lock, thread_local};
 
 /// Slots in a home's first chunk; each further chunk doubles, up to [`LAST_CHUNK`].
@@ -499,6 +499,17 @@ impl Resident {
             Some(_) => self.set_aside(slot, owner),
             None => self.reclaim(slot),
         })
+    }
+
+    /// Has the processor fetch the tenants that were queued last, up to `count` of them, all at a time: those that waited
+    /// for long are in no cache any more, and would be fetched one after the other while they are polled.
+    pub(crate) fn fetch_ahead(&self, count: usize) {
+        self.with_local(|local| {
+            for slot in local.ready.newest(count) {
+                // SAFETY: this thread holds the slot's home.
+                unsafe { slot.tenant.get() }.into_iter().for_each(prefetch);
+            }
+        });
     }
 
     /// A slot of another loop of this thread: kept for its run, still marked as queued.

@@ -79,6 +79,16 @@ impl<T: Copy> ReadyQueue<T> {
         self.ring[index].write(entry);
     }
 
+    /// The entries that were pushed last, up to `count` of them, oldest first.
+    pub(super) fn newest(&self, count: usize) -> impl Iterator<Item = T> {
+        let count = count.min(self.len());
+        (0..count).map(move |n| {
+            let index = self.tail.wrapping_sub(count - n) & self.mask;
+            // SAFETY: it is one of those between `head` and `tail`.
+            unsafe { self.ring[index].assume_init() }
+        })
+    }
+
     #[inline(always)]
     pub(super) fn pop_front(&mut self) -> Option<T> {
         if self.head == self.tail {
