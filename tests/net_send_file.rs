@@ -108,6 +108,8 @@ fn a_slow_peer_is_waited_for_and_progress_is_known() {
                 break sending.sent();
             }
             (&peer).take(100_000).read_to_end(&mut got).unwrap();
+            // In one poll only so much is sent.
+            yield_now().await;
         };
         let reading = std::thread::spawn(move || {
             (&peer).read_to_end(&mut got).unwrap();

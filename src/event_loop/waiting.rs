@@ -122,7 +122,7 @@ impl Core {
     /// Counts an operation of the running task. False: it has done enough for one poll, and must be pending; it is woken
     /// after the next look for I/O.
     #[inline]
-    pub(crate) fn may_proceed(&self, waker: &Waker) -> bool {
+    pub(crate) fn may_do_io(&self, waker: &Waker) -> bool {
         let may_proceed = self.executor.may_proceed();
         if !may_proceed {
             self.give_way(waker);

@@ -133,7 +133,7 @@ impl<S: Source> Registered<S> {
     #[inline]
     fn poll_ready(&self, direction: Direction, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let polled = self.with_core(|core| {
-            if !core.may_proceed(cx.waker()) {
+            if !core.may_do_io(cx.waker()) {
                 return Ok(Poll::Pending);
             }
             let polled = core.reactor.poll_ready(self.key, direction, cx);
@@ -396,7 +396,7 @@ impl<S: Source> Future for Readiness<'_, S> {
                 .reactor
                 .is_waiting(key, direction, waiter, waker)
                 .map(|waits| if waits { Waited::Still(waiter) } else { Waited::Through }),
-            None if !core.may_proceed(waker) => Ok(Waited::GaveWay),
+            None if !core.may_do_io(waker) => Ok(Waited::GaveWay),
             None if self.is_of_next_event => {
                 core.io_is_awaited();
                 core.reactor.wait_event(key, direction, waker).map(Waited::Still)
@@ -466,7 +466,7 @@ impl<S: Source> Future for Turn<'_, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (registered, waiter, waker) = (self.registered, self.waiter, cx.waker());
         let polled = registered.with_core(|core| {
-            if waiter.is_none() && !core.may_proceed(waker) {
+            if waiter.is_none() && !core.may_do_io(waker) {
                 return Ok(Waited::GaveWay);
             }
             if core.reactor.has_turn(registered.key, Direction::Read, waiter)? {

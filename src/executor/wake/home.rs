@@ -501,11 +501,13 @@ impl Resident {
         })
     }
 
-    /// Has the processor fetch the tenants that were queued last, up to `count` of them, all at a time: those that waited
-    /// for long are in no cache any more, and would be fetched one after the other while they are polled.
+    /// Has the processor fetch the tenants that were queued last, `count` of them, all at a time: those that waited for long
+    /// are in no cache any more, and would be fetched one after the other while they are polled.
     pub(crate) fn fetch_ahead(&self, count: usize) {
+        /// More would push the first out before they are polled.
+        const MOST: usize = 256;
         self.with_local(|local| {
-            for slot in local.ready.newest(count) {
+            for slot in local.ready.newest(count).take(MOST) {
                 // SAFETY: this thread holds the slot's home.
                 unsafe { slot.tenant.get() }.into_iter().for_each(prefetch);
             }

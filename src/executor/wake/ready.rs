@@ -123,6 +123,20 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_are_those_pushed_last_oldest_first() {
+        let mut queue = ReadyQueue::new();
+        assert_eq!(queue.newest(3).count(), 0);
+        queue.make_room(4);
+        for round in 0..8 {
+            // SAFETY: there is room for four, and there are never more than three.
+            (0..3).for_each(|entry| unsafe { queue.push_back(10 * round + entry) });
+            assert!(queue.newest(2).eq([10 * round + 1, 10 * round + 2]));
+            assert!(queue.newest(9).eq((0..3).map(|entry| 10 * round + entry)));
+            while queue.pop_front().is_some() {}
+        }
+    }
+
+    #[test]
     fn growing_keeps_the_order_and_what_was_put_in_front() {
         let mut queue = ReadyQueue::new();
         queue.make_room(4);

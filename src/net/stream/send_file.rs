@@ -117,13 +117,14 @@ mod native {
                 Ok(sendfile(socket, file, Some(&mut at), count)?)
             };
             use std::os::fd::AsFd;
+            // With zero wanted none is short: the file may have ended.
             match self {
-                Target::Tcp(stream) => {
-                    stream.io.poll_io(Direction::Write, cx, |io| io.try_io(|| send(io.as_fd())))
-                }
-                Target::Unix(stream) => {
-                    stream.io.poll_io(Direction::Write, cx, |io| io.try_io(|| send(io.as_fd())))
-                }
+                Target::Tcp(stream) => stream
+                    .io
+                    .poll_bytes(Direction::Write, cx, 0, |io| io.try_io(|| send(io.as_fd()))),
+                Target::Unix(stream) => stream
+                    .io
+                    .poll_bytes(Direction::Write, cx, 0, |io| io.try_io(|| send(io.as_fd()))),
             }
         }
     }
