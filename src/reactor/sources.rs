@@ -15,17 +15,21 @@ use super::{Reactor, Unparker};
 use crate::executor::wake::{Unpark, WakeRef};
 
 /// Whether the poller tells of what becomes ready without being told, each time, that an operation would have blocked.
+/// True of epoll and kqueue: the systems for which mio chooses one of the two.
 pub(crate) const HAS_EDGES: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll),
     any(
+        // epoll
         target_os = "linux",
         target_os = "android",
-        target_os = "macos",
-        target_os = "ios",
+        target_os = "illumos",
+        target_os = "redox",
+        // kqueue
         target_os = "freebsd",
         target_os = "netbsd",
         target_os = "openbsd",
         target_os = "dragonfly",
+        target_vendor = "apple",
     )
 ));
 
