@@ -4,6 +4,8 @@
 #![cfg(unix)]
 
 mod common;
+#[path = "net_common/memory.rs"]
+mod memory;
 mod net_common;
 
 use std::fs::{self, File};
@@ -117,6 +119,31 @@ fn a_slow_peer_is_waited_for_and_progress_is_known() {
         assert_eq!(sent + rest, 8_000_000);
         drop(stream);
         assert!(reading.join().unwrap() == data);
+    });
+}
+
+/// Read and written, it would go through a buffer of 64 KiB.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_system_sends_a_file_without_a_copy() {
+    let _alone = alone();
+    let file = Temp::new("uncopied", &bytes(8_000_000));
+    run(async {
+        let (mut tcp, _peer) = pair().await;
+        let (mut unix, _unix_peer) = UnixStream::pair().unwrap();
+        for mut sending in [tcp.send_file(&file.1, ..), unix.send_file(&file.1, ..)] {
+            let before = memory::in_use();
+            assert!(poll_once(&mut sending).await.is_none());
+            assert!(sending.sent() > 64 * 1024);
+            let more = memory::in_use().saturating_sub(before);
+            assert!(more < 32 * 1024, "{more} bytes");
+        }
+        // Which is noticed by this: one that goes through a buffer.
+        let before = memory::in_use();
+        let (mut near, _far) = duplex(1);
+        let mut copying = copy_file(&file.1, .., &mut near);
+        assert!(poll_once(&mut copying).await.is_none());
+        assert!(memory::in_use().saturating_sub(before) >= 64 * 1024);
     });
 }
 
