@@ -178,3 +178,20 @@ fn packets_are_marked() {
     }
     assert_eq!(socket.mark().unwrap(), 7);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_servers_connections_inherit_the_options_of_its_socket() {
+    let _alone = alone();
+    run(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_keepalive(Some(Duration::from_secs(30))).unwrap();
+        socket.bind(ANY).unwrap();
+        let listener = socket.listen(8).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(30));
+    });
+}
