@@ -14,8 +14,8 @@ use example_common::example;
 fn smoke(name: &str) -> String {
     let mut command = Command::new(example(name));
     let output = command.arg("--smoke").stdin(Stdio::null()).output().expect("it can be started");
+    // On a busy machine, stderr may have reports of slow polls.
     assert!(output.status.success(), "{output:?}");
-    assert!(output.stderr.is_empty(), "{output:?}");
     String::from_utf8(output.stdout).expect("a text")
 }
 
@@ -62,5 +62,9 @@ fn multi_core_echo_serves_on_all_loops() {
     let last = text.lines().last().expect("lines");
     let words = last.split([' ', ',']);
     let served: Vec<u64> = words.skip(3).step_by(5).filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(served.len(), std::thread::available_parallelism().expect("it is known").get());
     assert_eq!(served.iter().sum::<u64>(), 100, "{text}");
+    // The kernel spreads them by chance; that one of many loops gets none can happen, that all but one do cannot.
+    let busy = served.iter().filter(|&&served| served > 0).count();
+    assert!(busy >= served.len().min(2), "{text}");
 }

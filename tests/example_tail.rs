@@ -33,6 +33,14 @@ fn it_prints_the_last_lines_and_those_that_come_until_it_is_interrupted() {
 }
 
 #[test]
+fn the_smoke_run_checks_itself() {
+    let output = Command::new(example("tail")).arg("--smoke").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text, "followed a file that grew, was cut, and was replaced\n");
+}
+
+#[test]
 fn a_file_that_is_missing_is_an_error() {
     let output = Command::new(example("tail")).arg("/nothing/here").output().unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 
 use census::{eventually, no_leftovers};
 use futures_lite::StreamExt;
-use monoloop::fs::{self, Permissions, TempDir};
+use monoloop::fs::{self, OpenOptions, Permissions, TempDir};
 use monoloop::io::*;
 use monoloop::{EventLoop, spawn_blocking};
 
@@ -58,6 +58,49 @@ fn they_do_what_those_of_std_do() {
         fs::write(at("bytes"), [0xFF]).await.unwrap();
         let error = fs::read_to_string(at("bytes")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidData);
+    });
+}
+
+#[test]
+fn files_are_opened_as_the_options_say() {
+    let _clean = no_leftovers();
+    monoloop::run(async {
+        let dir = fs::temp_dir().await.unwrap();
+        let (path, link) = (dir.path().join("file"), dir.path().join("link"));
+        let error = OpenOptions::new().open(&path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let error = OpenOptions::new().write(true).open(&path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+
+        let mut new = OpenOptions::new();
+        new.read(true).write(true).create_new(true).mode(0o600);
+        let mut file = new.open(&path).await.unwrap();
+        assert_eq!(file.metadata().await.unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(new.open(&path).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+
+        // Behind what another handle has written since.
+        let mut log = OpenOptions::new().append(true).open(&path).await.unwrap();
+        file.write_all(b"one ").await.unwrap();
+        file.flush().await.unwrap();
+        log.write_all(b"two").await.unwrap();
+        log.flush().await.unwrap();
+        assert_eq!(fs::read(&path).await.unwrap(), b"one two");
+        // Over what is there, and in the place of it.
+        let mut over = OpenOptions::new().write(true).create(true).open(&path).await.unwrap();
+        over.write_all(b"ONE").await.unwrap();
+        over.flush().await.unwrap();
+        assert_eq!(fs::read(&path).await.unwrap(), b"ONE two");
+        OpenOptions::new().write(true).truncate(true).open(&path).await.unwrap();
+        assert_eq!(fs::read(&path).await.unwrap(), b"");
+
+        fs::symlink(&path, &link).await.unwrap();
+        let mut options = OpenOptions::new();
+        options.read(true).open(&link).await.unwrap();
+        let error = options.custom_flags(libc::O_NOFOLLOW).open(&link).await.unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
+        let mut read_only = fs::File::open(&path).await.unwrap();
+        read_only.write_all(b"no").await.unwrap();
+        read_only.flush().await.unwrap_err();
     });
 }
 

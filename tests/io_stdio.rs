@@ -1,6 +1,7 @@
 //! The standard streams: this test starts itself with pipes in their place, and is the child too.
 #![cfg(target_os = "linux")]
 
+mod census;
 mod common;
 
 use std::fs::File;
@@ -12,6 +13,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use census::alone;
 use monoloop::io::*;
 use monoloop::{EventLoop, spawn, time};
 
@@ -56,6 +58,7 @@ fn pipe() -> (OwnedFd, OwnedFd) {
 
 #[test]
 fn what_somebody_else_made_non_blocking_is_waited_for() {
+    let _alone = alone();
     const MUCH: usize = 1 << 20;
     let name = "what_somebody_else_made_non_blocking_is_waited_for";
     let ((stdin, theirs), (ours, stdout)) = (pipe(), pipe());
@@ -106,6 +109,7 @@ fn terminal() -> (File, OwnedFd) {
 
 #[test]
 fn a_person_at_a_terminal_is_known_and_answered() {
+    let _alone = alone();
     let (mut person, program) = terminal();
     let side = || Stdio::from(program.try_clone().unwrap());
     let body = || {
@@ -186,6 +190,7 @@ fn await_text(child: &mut Child, text: &str) {
 
 #[test]
 fn lines_are_read_and_answered_as_they_come() {
+    let _alone = alone();
     let mut child = child("lines_are_read_and_answered_as_they_come", || {
         monoloop::run(async {
             let (mut input, mut output) = (stdin(), stdout());
@@ -210,6 +215,7 @@ fn lines_are_read_and_answered_as_they_come() {
 // tokio #1923: a runtime waits at its end for a read of stdin.
 #[test]
 fn a_read_that_waits_does_not_hold_up_the_exit() {
+    let _alone = alone();
     let mut child = child("a_read_that_waits_does_not_hold_up_the_exit", || {
         let event_loop = EventLoop::new().unwrap();
         let reader = event_loop.spawn(async { stdin().read(&mut [0]).await });
@@ -225,6 +231,7 @@ fn a_read_that_waits_does_not_hold_up_the_exit() {
 
 #[test]
 fn a_dropped_read_loses_nothing() {
+    let _alone = alone();
     let mut child = child("a_dropped_read_loses_nothing", || {
         monoloop::run(async {
             let mut input = stdin();
@@ -246,6 +253,7 @@ fn a_dropped_read_loses_nothing() {
 
 #[test]
 fn the_end_is_told_to_all_who_wait() {
+    let _alone = alone();
     let child = child("the_end_is_told_to_all_who_wait", || {
         monoloop::run(async {
             let waiting: Vec<_> =
@@ -261,6 +269,7 @@ fn the_end_is_told_to_all_who_wait() {
 
 #[test]
 fn a_line_that_is_no_text_or_too_long_is_an_error() {
+    let _alone = alone();
     let mut child = child("a_line_that_is_no_text_or_too_long_is_an_error", || {
         monoloop::run(async {
             let mut input = stdin();
@@ -283,6 +292,7 @@ fn a_line_that_is_no_text_or_too_long_is_an_error() {
 
 #[test]
 fn what_is_written_comes_out_without_a_flush_at_the_end_of_the_loop() {
+    let _alone = alone();
     let child = child("what_is_written_comes_out_without_a_flush_at_the_end_of_the_loop", || {
         print!("a");
         monoloop::run(async { stdout().write_all(b"b").await.unwrap() });
@@ -293,6 +303,7 @@ fn what_is_written_comes_out_without_a_flush_at_the_end_of_the_loop() {
 
 #[test]
 fn a_reader_that_does_not_read_holds_up_the_exit_no_longer_than_the_limit() {
+    let _alone = alone();
     let name = "a_reader_that_does_not_read_holds_up_the_exit_no_longer_than_the_limit";
     let mut child = child(name, || {
         let event_loop =
@@ -320,6 +331,7 @@ fn a_reader_that_does_not_read_holds_up_the_exit_no_longer_than_the_limit() {
 // A peer that is gone is an error and no signal.
 #[test]
 fn a_pipe_that_nobody_reads_is_an_error() {
+    let _alone = alone();
     let mut child = child("a_pipe_that_nobody_reads_is_an_error", || {
         monoloop::run(async {
             stdin().read(&mut [0]).await.unwrap();
@@ -340,6 +352,7 @@ fn a_pipe_that_nobody_reads_is_an_error() {
 // asyncio's connect_read_pipe(sys.stdin) leaves the terminal non-blocking for everybody else.
 #[test]
 fn the_descriptors_stay_blocking() {
+    let _alone = alone();
     let mut child = child("the_descriptors_stay_blocking", || {
         monoloop::run(async {
             stdin().read(&mut [0]).await.unwrap();
@@ -362,6 +375,7 @@ fn the_descriptors_stay_blocking() {
 
 #[test]
 fn a_virtual_clock_waits_for_output_and_not_for_input() {
+    let _alone = alone();
     let child = child("a_virtual_clock_waits_for_output_and_not_for_input", || {
         common::virtual_loop().run(async {
             let hour = Duration::from_secs(3600);
@@ -378,6 +392,7 @@ fn a_virtual_clock_waits_for_output_and_not_for_input() {
 
 #[test]
 fn another_executor_will_do() {
+    let _alone = alone();
     let mut child = child("another_executor_will_do", || {
         futures_lite::future::block_on(async {
             let line = stdin().next_line().await.unwrap().unwrap();
@@ -392,6 +407,7 @@ fn another_executor_will_do() {
 
 #[test]
 fn there_is_one_thread_for_each_and_the_loops_have_no_part_in_them() {
+    let _alone = alone();
     let name = "there_is_one_thread_for_each_and_the_loops_have_no_part_in_them";
     let mut child = child(name, || {
         for _ in 0..3 {
@@ -415,6 +431,7 @@ fn there_is_one_thread_for_each_and_the_loops_have_no_part_in_them() {
 
 #[test]
 fn a_pending_read_is_polled_again_without_harm() {
+    let _alone = alone();
     let mut child = child("a_pending_read_is_polled_again_without_harm", || {
         monoloop::run(async {
             let mut input = stdin();

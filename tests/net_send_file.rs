@@ -4,6 +4,8 @@
 #![cfg(unix)]
 
 mod common;
+#[path = "net_common/memory.rs"]
+mod memory;
 mod net_common;
 
 use std::fs::{self, File};
@@ -99,6 +101,7 @@ fn a_slow_peer_is_waited_for_and_progress_is_known() {
     let file = Temp::new("slow", &data);
     run(async {
         let (mut stream, peer) = pair_with_std().await;
+        peer.set_nonblocking(true).unwrap();
         let mut got = Vec::new();
         let mut sending = stream.send_file(&file.1, ..);
         // It is dropped in the end, and so goes on from where it was.
@@ -107,10 +110,11 @@ fn a_slow_peer_is_waited_for_and_progress_is_known() {
             if sending.sent() > 3_000_000 {
                 break sending.sent();
             }
-            (&peer).take(100_000).read_to_end(&mut got).unwrap();
-            // In one poll only so much is sent.
+            // As much as is there, which may be nothing; and the loop is to see that there is room again.
+            let _would_block = (&peer).take(100_000).read_to_end(&mut got);
             yield_now().await;
         };
+        peer.set_nonblocking(false).unwrap();
         let reading = std::thread::spawn(move || {
             (&peer).read_to_end(&mut got).unwrap();
             got
@@ -119,6 +123,31 @@ fn a_slow_peer_is_waited_for_and_progress_is_known() {
         assert_eq!(sent + rest, 8_000_000);
         drop(stream);
         assert!(reading.join().unwrap() == data);
+    });
+}
+
+/// Read and written, it would go through a buffer of 64 KiB.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_system_sends_a_file_without_a_copy() {
+    let _alone = alone();
+    let file = Temp::new("uncopied", &bytes(8_000_000));
+    run(async {
+        let (mut tcp, _peer) = pair().await;
+        let (mut unix, _unix_peer) = UnixStream::pair().unwrap();
+        for mut sending in [tcp.send_file(&file.1, ..), unix.send_file(&file.1, ..)] {
+            let before = memory::in_use();
+            assert!(poll_once(&mut sending).await.is_none());
+            assert!(sending.sent() > 64 * 1024);
+            let more = memory::in_use().saturating_sub(before);
+            assert!(more < 32 * 1024, "{more} bytes");
+        }
+        // Which is noticed by this: one that goes through a buffer.
+        let before = memory::in_use();
+        let (mut near, _far) = duplex(1);
+        let mut copying = copy_file(&file.1, .., &mut near);
+        assert!(poll_once(&mut copying).await.is_none());
+        assert!(memory::in_use().saturating_sub(before) >= 64 * 1024);
     });
 }
 

@@ -31,9 +31,12 @@ fn options_are_kept() {
     assert_eq!(socket.linger().unwrap(), Some(Duration::from_secs(3)));
     socket.set_linger(Some(Duration::from_millis(3100))).unwrap();
     assert_eq!(socket.linger().unwrap(), Some(Duration::from_secs(4)));
-    socket.set_keepalive(Some(Duration::from_millis(1))).unwrap();
-    socket.set_keepalive(Some(Duration::from_secs(30))).unwrap();
-    assert!(socket.keepalive().unwrap());
+    for (idle, rounded) in [(1, 1), (1000, 1), (1001, 2), (30_000, 30)] {
+        socket.set_keepalive(Some(Duration::from_millis(idle))).unwrap();
+        assert!(socket.keepalive().unwrap());
+        let kept = socket2::SockRef::from(&socket).tcp_keepalive_time().unwrap();
+        assert_eq!(kept, Duration::from_secs(rounded));
+    }
     socket.set_keepalive(None).unwrap();
     assert!(!socket.keepalive().unwrap());
     socket.set_tos(0x10).unwrap();
@@ -161,4 +164,34 @@ fn a_socket_is_bound_to_an_interface() {
     socket.bind_device(None).unwrap();
     assert_eq!(device(), None);
     socket.bind_device(Some("no interface")).unwrap_err();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn packets_are_marked() {
+    let _alone = alone();
+    let socket = TcpSocket::new_v4().unwrap();
+    match socket.set_mark(7) {
+        // Only those who administer the network may.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return,
+        marked => marked.unwrap(),
+    }
+    assert_eq!(socket.mark().unwrap(), 7);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_servers_connections_inherit_the_options_of_its_socket() {
+    let _alone = alone();
+    run(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_keepalive(Some(Duration::from_secs(30))).unwrap();
+        socket.bind(ANY).unwrap();
+        let listener = socket.listen(8).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(30));
+    });
 }

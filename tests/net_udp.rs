@@ -6,7 +6,7 @@ mod net_common;
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket as StdSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -267,6 +267,41 @@ fn options_are_kept() {
         assert!(socket.take_error().unwrap().is_none());
         let port = socket.local_addr().unwrap().port().to_string();
         assert!(format!("{socket:?}").contains(&port), "{socket:?}");
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_may_not_broadcast_is_told_so() {
+    let _alone = alone();
+    run(async {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap();
+        let all = SocketAddr::from((Ipv4Addr::new(127, 255, 255, 255), 9));
+        let error = socket.send_to(b"all", all).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        socket.set_broadcast(true).unwrap();
+        assert_eq!(socket.send_to(b"all", all).await.unwrap(), 3);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn groups_of_ipv6_are_joined_and_left() {
+    let _alone = alone();
+    run(async {
+        let Ok(socket) = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await else {
+            eprintln!("SKIPPED: no IPv6");
+            return;
+        };
+        assert!(socket.multicast_loop_v6().unwrap(), "by default");
+        socket.set_multicast_loop_v6(false).unwrap();
+        assert!(!socket.multicast_loop_v6().unwrap());
+        // The group is one of this machine, and the loopback interface the first.
+        let group: Ipv6Addr = "ff01::4d:6f6e".parse().unwrap();
+        socket.join_multicast_v6(&group, 1).unwrap();
+        assert_eq!(socket.join_multicast_v6(&group, 1).unwrap_err().kind(), ErrorKind::AddrInUse);
+        socket.leave_multicast_v6(&group, 1).unwrap();
+        socket.leave_multicast_v6(&group, 1).unwrap_err();
     });
 }
 

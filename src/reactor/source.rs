@@ -285,6 +285,19 @@ impl Readied {
         }
     }
 
+    /// One of sixteen things that an event can say.
+    #[cfg(test)]
+    pub(super) fn at_random(bits: u64) -> Self {
+        let is = |bit: u64| bits & 1 << bit != 0;
+        // What is closed is ready, too.
+        Self {
+            read: is(0) || is(1),
+            read_closed: is(1),
+            write: is(2) || is(3),
+            write_closed: is(3),
+        }
+    }
+
     /// Marks both directions of a source. Takes out the pollers whom that wakes, and tells whether there are
     /// waiters besides.
     #[inline]

@@ -32,6 +32,9 @@ use crate::task::CancelToken;
 ///
 /// Each gets a [`Worker`], which says which one it is and when to end. [`Workers::builder`] does otherwise.
 ///
+/// One that panics is over, unless it may be [started anew](WorkersBuilder::restarts), and the others go on.
+/// [`Workers::panics`] tells at once, and [`Workers::join`] what it was, when all are over.
+///
 /// # Errors
 ///
 /// If a thread or a loop cannot be made; then none is left.

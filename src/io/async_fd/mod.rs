@@ -15,6 +15,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use rustix::fs::FileType;
 
 use super::{Direction, Registered};
+use crate::reactor::sources::HAS_EDGES;
 pub use guard::{ReadyGuard, WouldBlock};
 use source::FdSource;
 
@@ -230,23 +231,10 @@ impl<T: AsFd> AsyncFd<T> {
     }
 }
 
-/// Where mio stands on `poll`, it tells of a descriptor once, until that is registered anew: waiting would hang.
+/// Where mio stands on `poll` or event ports, it tells of a descriptor once, until that is registered anew. Its own
+/// sockets see to that, and other descriptors do not: waiting would hang.
 fn refuse_back_end() -> io::Result<()> {
-    let has_edges = cfg!(all(
-        not(mio_unsupported_force_poll_poll),
-        any(
-            target_os = "linux",
-            target_os = "android",
-            target_os = "illumos",
-            target_os = "redox",
-            target_os = "freebsd",
-            target_os = "netbsd",
-            target_os = "openbsd",
-            target_os = "dragonfly",
-            target_vendor = "apple",
-        )
-    ));
-    match has_edges {
+    match HAS_EDGES {
         true => Ok(()),
         false => Err(unsupported("the system has neither epoll nor kqueue")),
     }

@@ -201,6 +201,10 @@ impl TcpSocket {
         /// (`SO_REUSEPORT`).
         reuse_port, set_reuse_port: bool => reuse_port, set_reuse_port,
             where all(unix, not(any(target_os = "solaris", target_os = "illumos")));
+        /// Sets the mark of the packets, for the firewall and for routing (`SO_MARK`). Needs the privilege to administer
+        /// the network (`CAP_NET_ADMIN`).
+        mark, set_mark: u32 => mark, set_mark,
+            where any(target_os = "linux", target_os = "android", target_os = "fuchsia");
     }
 
     /// Sets how long closing goes on trying to send what was written (`SO_LINGER`), rounded up to seconds. Zero: closing
