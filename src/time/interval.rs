@@ -76,11 +76,19 @@ impl Interval {
     /// # Cancel safety
     ///
     /// No tick is lost.
+    ///
+    /// # Panics
+    ///
+    /// If the interval's loop is not the one that runs on this thread.
     pub async fn tick(&mut self) -> Instant {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
 
-    /// Polls for the next tick.
+    /// Polls for the next tick, as [`tick`](Self::tick) does. Of several tasks that poll, only the last is woken.
+    ///
+    /// # Panics
+    ///
+    /// If the interval's loop is not the one that runs on this thread.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         // Ticks that are due come one after the other in a burst: it gives way by the task's budget.
         if !context::with("Interval::tick", |core| core.executor.may_proceed()) {

@@ -61,7 +61,11 @@ pub fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Timeout<F::IntoFutu
 ///
 /// # Errors
 ///
-/// [`Elapsed`] when the loop's clock has reached `deadline`.
+/// [`Elapsed`] when the loop's clock has reached `deadline`; the future is dropped with the `Timeout`.
+///
+/// # Cancel safety
+///
+/// As safe as the future: dropping the timeout drops it.
 ///
 /// # Panics
 ///
