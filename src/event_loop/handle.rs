@@ -183,6 +183,9 @@ pub(super) async fn serve_remote(remote: Arc<Remote>) {
 ///
 /// Cloneable, `Send` and `Sync`. Every call on a loop that is gone gives [`LoopClosed`].
 ///
+/// Not for handlers of signals, which interrupt a thread anywhere: its calls take locks and allocate. To hear of a
+/// signal there is the module `signal`.
+///
 /// # Examples
 ///
 /// ```
