@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::future::{Pending, Ready};
 use std::marker::PhantomPinned;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use monoloop::sync::{broadcast, mpsc, oneshot, queue, remote, watch};
 use monoloop::{fs, future, io, net, sync, task, time};
@@ -14,6 +16,18 @@ type Local = Rc<()>;
 type Single = Cell<u8>;
 /// Not `Unpin`.
 type Pinned = PhantomPinned;
+
+/// A future that is not `Unpin`.
+struct Unmoved(Pinned);
+
+impl Future for Unmoved {
+    type Output = u8;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u8> {
+        let _ = &self.0;
+        Poll::Pending
+    }
+}
 
 /// `Is::<T>::SEND` is the inherent constant where the bound holds, and else the trait's.
 struct Is<T: ?Sized>(std::marker::PhantomData<T>);
@@ -190,6 +204,10 @@ fn leaf_futures_hold_keys_and_so_are_send() {
 #[test]
 fn combinators_are_as_their_futures() {
     type Many<F> = std::vec::IntoIter<F>;
+    type Array<F> = <[F; 2] as future::IntoGather<future::kind::FromArray>>::Gather;
+    type TryArray<T> = <[Ready<Result<T, u8>>; 2] as future::IntoTryGather<
+        future::kind::FromArray<(T, u8)>,
+    >>::TryGather;
     check(&[
         (traits_of!(future::Gather<Many<Pending<u8>>>), [YES, YES, YES]),
         (traits_of!(future::Gather<Many<Pending<Local>>>), [NO, NO, YES]),
@@ -215,6 +233,10 @@ fn combinators_are_as_their_futures() {
         (traits_of!(future::tuple::Gather2<Pending<u8>, u8, Pending<u8>, u8>), [YES, YES, YES]),
         (traits_of!(future::tuple::Gather2<Pinned, u8, Local, u8>), [NO, NO, NO]),
         (traits_of!(future::tuple::TryGather1<Pending<u8>, u8, u8>), [YES, YES, YES]),
+        (traits_of!(Array<Pending<u8>>), [YES, YES, YES]),
+        (traits_of!(Array<Ready<Local>>), [NO, NO, YES]),
+        (traits_of!(Array<Unmoved>), [YES, YES, NO]),
+        (traits_of!(TryArray<Single>), [YES, NO, YES]),
     ]);
 }
 
@@ -233,6 +255,7 @@ fn sockets_hold_keys_and_so_are_send() {
     check(&[
         (traits_of!(net::TcpStream), [YES, YES, YES]),
         (traits_of!(net::TcpListener), [YES, YES, YES]),
+        (traits_of!(net::Incoming<'static>), [YES, YES, YES]),
         (traits_of!(net::TcpSocket), [YES, YES, YES]),
         (traits_of!(net::Connector), [YES, YES, YES]),
         (traits_of!(net::UdpSocket), [YES, YES, YES]),
@@ -484,7 +507,10 @@ fn futures_of_functions_are_send() {
 
 #[test]
 fn byte_streams_are_as_what_they_read_and_write() {
-    use monoloop::io::codec::{Framed, FramedRead, FramedWrite, LengthDelimitedCodec, LinesCodec};
+    use monoloop::io::codec::{
+        Framed, FramedParts, FramedRead, FramedWrite, LengthDelimitedCodec, LengthError,
+        LineTooLong, LinesCodec,
+    };
     use monoloop::{io, protocol};
 
     check(&[
@@ -497,6 +523,8 @@ fn byte_streams_are_as_what_they_read_and_write() {
         (traits_of!(io::ReadHalf<Single>), [YES, YES, YES]),
         (traits_of!(io::WriteHalf<u8>), [YES, YES, YES]),
         (traits_of!(io::WriteHalf<Local>), [NO, NO, YES]),
+        (traits_of!(io::ReuniteError<Single>), [YES, YES, YES]),
+        (traits_of!(io::ReuniteError<Local>), [NO, NO, YES]),
         (traits_of!(io::ReadBuffer), [YES, YES, YES]),
         (traits_of!(io::CopyBidirectional<'static, u8, u8>), [YES, YES, YES]),
         (traits_of!(io::CopyBidirectional<'static, Local, u8>), [NO, NO, YES]),
@@ -509,6 +537,12 @@ fn byte_streams_are_as_what_they_read_and_write() {
         (traits_of!(FramedWrite<u8, LengthDelimitedCodec>), [YES, YES, YES]),
         (traits_of!(Framed<u8, LinesCodec>), [YES, YES, YES]),
         (traits_of!(Framed<u8, Local>), [NO, NO, YES]),
+        (traits_of!(FramedParts<u8, LinesCodec>), [YES, YES, YES]),
+        (traits_of!(FramedParts<Local, Pinned>), [NO, NO, NO]),
+        (traits_of!(LinesCodec), [YES, YES, YES]),
+        (traits_of!(LengthDelimitedCodec), [YES, YES, YES]),
+        (traits_of!(LineTooLong), [YES, YES, YES]),
+        (traits_of!(LengthError), [YES, YES, YES]),
         (traits_of!(io::IncompleteRead), [YES, YES, YES]),
         (traits_of!(io::LimitOverrun), [YES, YES, YES]),
         (traits_of!(io::ReadError), [YES, YES, YES]),

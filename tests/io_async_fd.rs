@@ -233,7 +233,7 @@ fn polls_wake_the_last_poller() {
     });
 }
 
-/// Row 17 of the bug classes: what is there is given, however it is cut.
+/// What is there is given, however it is cut.
 #[test]
 fn read_byte_by_byte_a_pipe_gives_every_byte() {
     let _alone = alone();
@@ -270,7 +270,6 @@ fn read_byte_by_byte_a_pipe_gives_every_byte() {
     });
 }
 
-/// Row 19: each direction wakes its own.
 #[test]
 fn each_direction_wakes_its_own() {
     let _alone = alone();
@@ -369,7 +368,7 @@ fn a_descriptor_is_registered_once() {
     });
 }
 
-// Row 16 of the bug classes: what the system refuses is given back, and nothing is left of it. That no source
+// What the system refuses is given back, and nothing is left of it. That no source
 // stays is a unit test of the reactor.
 
 #[test]

@@ -1,5 +1,5 @@
 //! Reads and writes that are dropped at every await point: what is lost is what their documentation says, and no
-//! more (row 34 of the bug classes).
+//! more.
 
 mod common;
 mod io_common;
@@ -131,7 +131,7 @@ fn lines_as_a_stream_are_not_cut_by_a_dropped_next() {
     assert_eq!(all, ["one", "two", "three"]);
 }
 
-/// Row 50: a stream that ends, or brings nonsense, at any byte ends every read of it.
+/// A stream that ends, or brings nonsense, at any byte ends every read of it.
 #[test]
 fn the_end_at_every_byte_ends_every_read() {
     let data = b"line\r\n\0\0\0\x05block--\xff\xfe\n12";

@@ -132,7 +132,6 @@ fn all_who_drain_are_let_through() {
     });
 }
 
-/// Row 47 of the bug classes.
 #[test]
 fn a_peer_that_never_reads_costs_bounded_memory() {
     run(async {

@@ -160,6 +160,24 @@ fn later_callbacks_run_by_deadline() {
 }
 
 #[test]
+fn a_handle_tells_the_deadline() {
+    let event_loop = virtual_loop();
+    let begin = event_loop.now();
+    assert_eq!(event_loop.call_soon(|| {}).deadline(), None);
+    let later = event_loop.call_later(2 * SECOND, || {});
+    assert_eq!(later.deadline(), Some(begin + 2 * SECOND));
+    assert_eq!(event_loop.call_at(begin - SECOND, || {}).deadline(), Some(begin - SECOND));
+    event_loop.run(async {
+        assert_eq!(call_at(begin + SECOND, || {}).deadline(), Some(begin + SECOND));
+        assert!(call_later(Duration::MAX, || {}).deadline() > Some(begin + 1_000_000 * SECOND));
+        time::sleep(3 * SECOND).await;
+    });
+    // Also when it is over.
+    assert!(later.is_over());
+    assert_eq!(later.deadline(), Some(begin + 2 * SECOND));
+}
+
+#[test]
 fn callbacks_of_one_deadline_run_in_the_order_of_the_calls() {
     let log = Log::default();
     virtual_loop().run(async {

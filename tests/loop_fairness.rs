@@ -193,6 +193,51 @@ fn a_slow_task_does_not_stop_timers_for_longer_than_its_poll() {
     });
 }
 
+/// However the loop is run: a round of all that is ready is no reason not to look at the timers.
+#[test]
+fn a_crowd_of_slow_tasks_does_not_stop_timers_for_a_whole_round() {
+    const CROWD: usize = 300;
+
+    fn crowd(event_loop: &EventLoop) -> Rc<Cell<usize>> {
+        let polls = Rc::new(Cell::new(0));
+        for _ in 0..CROWD {
+            let polls = Rc::clone(&polls);
+            drop(event_loop.spawn(poll_fn(move |cx| {
+                polls.set(polls.get() + 1);
+                let begin = Instant::now();
+                while begin.elapsed() < Duration::from_micros(300) {
+                    std::hint::spin_loop();
+                }
+                cx.waker().wake_by_ref();
+                Poll::<()>::Pending
+            })));
+        }
+        polls
+    }
+
+    // What a timer wakes comes after all that is ready then. It is due after four polls of the crowd, and the
+    // loop looks at the clock after 64 at the latest.
+    let soon = Duration::from_millis(1);
+    let event_loop = EventLoop::builder().slow_poll(None).build().unwrap();
+    let seen = Rc::new(Cell::new(0));
+    let (count, handle) = (Rc::clone(&seen), event_loop.handle());
+    let sleeper = event_loop.spawn(time_passes(soon));
+    let polls = crowd(&event_loop);
+    drop(event_loop.spawn(async move {
+        sleeper.await.unwrap();
+        count.set(polls.get());
+        handle.stop().unwrap();
+    }));
+    event_loop.run_forever();
+    // A round until the sleeper runs, and one until who joins it does.
+    assert!(seen.get() <= 2 * CROWD + 150, "{} polls", seen.get());
+}
+
+/// Only a loop that runs can make a sleep.
+async fn time_passes(duration: Duration) {
+    time::sleep(duration).await;
+}
+
 #[test]
 fn ready_tasks_are_polled_equally_often() {
     monoloop::run(async {

@@ -46,7 +46,7 @@ fn settle(event_loop: &EventLoop) {
     }
 }
 
-// Not lost: what the kernel still has is given, however it is cut (row 17 of the bug classes).
+// Not lost: what the kernel still has is given, however it is cut.
 
 #[test]
 fn reading_byte_by_byte_gives_every_byte() {
@@ -173,7 +173,7 @@ fn a_short_read_does_not_hide_the_end() {
     });
 }
 
-// Not taken for more than it is (row 18).
+// Not taken for more than it is.
 
 #[test]
 fn a_spurious_wake_is_one_more_poll() {
@@ -280,7 +280,7 @@ fn of_two_tasks_woken_for_one_byte_the_second_waits_on() {
     });
 }
 
-// Given to the right task (row 19).
+// Given to the right task.
 
 #[test]
 fn a_reader_and_a_writer_of_one_socket_are_each_woken_by_their_own_direction() {
@@ -441,7 +441,7 @@ fn a_dropped_socket_lets_its_wakers_go() {
     });
 }
 
-// Late events (row 14) and descriptors that live on elsewhere (row 15).
+// Late events, and descriptors that live on elsewhere.
 
 /// Closes the other stream when it is woken, and opens one in its place: same descriptor, same key but for the
 /// generation, while an event for the old one waits in the same batch.

@@ -370,7 +370,7 @@ fn poll_accept_and_the_stream_of_connections_give_them_too() {
         };
         assert_eq!(peer, one.local_addr().unwrap());
 
-        let mut incoming = listener.incoming();
+        let mut incoming: monoloop::net::Incoming<'_> = listener.incoming();
         let two = TcpStream::connect(addr).await.unwrap();
         let next = poll_fn(|cx| Pin::new(&mut incoming).poll_next(cx)).await;
         let stream = next.expect("it never ends").unwrap();

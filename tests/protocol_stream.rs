@@ -622,7 +622,6 @@ fn an_endless_stream_leaves_room_for_others() {
     });
 }
 
-/// Row 47 of the bug classes.
 #[test]
 fn a_peer_that_never_reads_costs_bounded_memory() {
     run(async {

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::future::pending;
 use std::panic::Location;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Doorbell, on_drop, settle, virtual_loop};
 use monoloop::task::{self, TaskInfo, TaskState};
@@ -171,6 +171,24 @@ fn the_age_is_told_by_the_clock_of_the_loop() {
         assert_eq!(find(handle.id()).unwrap().age(), Duration::from_secs(90));
         let younger = spawn(pending::<()>());
         assert_eq!(find(younger.id()).unwrap().age(), Duration::ZERO);
+    });
+}
+
+/// By the real clock: tasks of one poll are of one age, however long it takes.
+#[test]
+fn spawning_does_not_read_the_clock() {
+    monoloop::run(async {
+        let wait = || {
+            let begin = Instant::now();
+            while begin.elapsed() < Duration::from_micros(50) {}
+        };
+        let first = spawn(pending::<()>());
+        wait();
+        let second = spawn(pending::<()>());
+        wait();
+        let third = task::Builder::new().name("third").spawn(pending::<()>());
+        let ages = [first, second, third].map(|task| find(task.id()).unwrap().age());
+        assert!(ages[0] == ages[1] && ages[1] == ages[2], "{ages:?}");
     });
 }
 

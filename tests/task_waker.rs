@@ -466,17 +466,29 @@ fn clones_and_wakes_in_any_order_and_number_are_sound() {
             }
         });
         let mut tasks = Vec::new();
+        let mut living = 0;
         for _ in 0..many(20_000, 500_000) {
             match random.below(8) {
                 0 => {
-                    let stay = Stay::new(&alive);
+                    let (stay, theirs) = (Stay::new(&alive), Rc::new(Cell::new(None)));
+                    let mine = Rc::clone(&theirs);
                     tasks.push(spawn(async move {
                         let _held = stay;
                         let waker = own_waker().await;
+                        mine.set(Some(waker.clone()));
                         pending::<()>().await;
                         drop(waker);
                     }));
-                    wakers.push(own_waker().await);
+                    if random.below(4) == 0 {
+                        yield_now().await;
+                    }
+                    // Of a task that lives, if it was polled; else the main one's.
+                    let of_living = theirs.take();
+                    living += usize::from(of_living.is_some());
+                    wakers.push(match of_living {
+                        Some(waker) => waker,
+                        None => own_waker().await,
+                    });
                 }
                 1 if !wakers.is_empty() => wakers.push(wakers[random.below(wakers.len())].clone()),
                 2 if !wakers.is_empty() => {
@@ -500,6 +512,7 @@ fn clones_and_wakes_in_any_order_and_number_are_sound() {
             }
         }
         assert_eq!(alive.get(), tasks.len(), "each task was dropped once, and no other");
+        assert!(living > 10, "{living} wakers of tasks that live");
         drop(sender);
         helper.join().unwrap();
     });

@@ -7,11 +7,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use monoloop::future::gather;
+use monoloop::net::lookup_host;
 use monoloop::{select, time};
 
 use crate::error::{FetchError, quote};
@@ -36,9 +37,10 @@ pub(crate) struct Settings {
 
 /// Crawls the sites of the start pages, each within its own host, and returns what there was.
 pub(crate) async fn crawl(start: &[Url], settings: Settings) -> Report {
+    let resolved = gather(start.iter().map(resolve)).await;
     let crawl = Crawl {
         frontier: Frontier::new(settings.max_pages),
-        addresses: start.iter().map(|url| (url.authority(), resolve(url))).collect(),
+        addresses: start.iter().map(Url::authority).zip(resolved).collect(),
         report: RefCell::new(Report::new()),
         settings,
     };
@@ -60,10 +62,8 @@ pub(crate) async fn crawl(start: &[Url], settings: Settings) -> Report {
 }
 
 /// Looks up the addresses of a host.
-///
-/// This waits for the resolver, and the whole loop with it: nothing else runs before the crawl begins.
-fn resolve(url: &Url) -> io::Result<Vec<SocketAddr>> {
-    (url.host(), url.port()).to_socket_addrs().map(Iterator::collect)
+async fn resolve(url: &Url) -> io::Result<Vec<SocketAddr>> {
+    lookup_host((url.host(), url.port())).await
 }
 
 async fn show_progress(crawl: &Crawl) -> Infallible {

@@ -72,7 +72,7 @@ impl FetchError {
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FetchError::Resolve(error) => write!(f, "the host name cannot be resolved: {error}"),
+            FetchError::Resolve(error) => f.write_str(error),
             FetchError::Connect(error) => write!(f, "cannot connect: {error}"),
             FetchError::NoAnswer(None) => {
                 f.write_str("the server closed the connection without an answer")

@@ -15,6 +15,7 @@ use crate::time::Sleep;
 #[derive(Clone)]
 pub struct CallHandle {
     task: TaskRef,
+    deadline: Option<Instant>,
 }
 
 impl CallHandle {
@@ -23,7 +24,7 @@ impl CallHandle {
         callback: impl FnOnce() + 'static,
         location: &'static Location<'static>,
     ) -> Self {
-        Self { task: core.call_soon(callback, location) }
+        Self { task: core.call_soon(callback, location), deadline: None }
     }
 
     pub(super) fn at(
@@ -32,17 +33,25 @@ impl CallHandle {
         callback: impl FnOnce() + 'static,
         location: &'static Location<'static>,
     ) -> Self {
+        let deadline = Some(sleep.deadline());
         let future = async move {
             sleep.await;
             callback();
         };
-        Self { task: core.spawn_callback(future, location) }
+        Self { task: core.spawn_callback(future, location), deadline }
     }
 
     /// Cancels the callback: it will not run, and the closure is dropped. Gives false if it ran, or was
     /// cancelled, before.
     pub fn cancel(&self) -> bool {
         self.task.abort()
+    }
+
+    /// Returns the time before which the callback does not run; `None` if it was made by [`call_soon`]. A delay too long
+    /// for the clock gives the latest time there is.
+    #[doc(alias = "when")]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Returns whether the callback ran, was cancelled, or went with its loop.
@@ -53,7 +62,10 @@ impl CallHandle {
 
 impl fmt::Debug for CallHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallHandle").field("is_over", &self.is_over()).finish()
+        f.debug_struct("CallHandle")
+            .field("deadline", &self.deadline)
+            .field("is_over", &self.is_over())
+            .finish()
     }
 }
 

@@ -251,7 +251,7 @@ impl Core {
         }
     }
 
-    /// Polls all that is ready now, looking around as often as is due.
+    /// Polls all that is ready now, looking around, and at the inbox and the timers, as often as is due.
     fn poll_all_ready(&self) -> io::Result<()> {
         let mut left = self.executor.ready_len();
         loop {
@@ -262,6 +262,9 @@ impl Core {
                 return Ok(());
             }
             self.look_around()?;
+            // What this wakes comes after those that are left.
+            self.executor.receive();
+            self.fire_timers();
         }
     }
 

@@ -183,6 +183,9 @@ pub(super) async fn serve_remote(remote: Arc<Remote>) {
 ///
 /// Cloneable, `Send` and `Sync`. Every call on a loop that is gone gives [`LoopClosed`].
 ///
+/// Not for handlers of signals, which interrupt a thread anywhere: its calls take locks and allocate. To hear of a
+/// signal there is the module `signal`.
+///
 /// # Examples
 ///
 /// ```
@@ -331,6 +334,24 @@ impl Handle {
 
     /// Announces work that another thread does for this loop: while the guard lives, a virtual clock does
     /// not jump. Without effect on a loop with the real clock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use monoloop::{Handle, sync::remote::oneshot, time::timeout};
+    ///
+    /// # monoloop::EventLoop::builder().virtual_time(true).build().unwrap().run(async {
+    /// let (sender, receiver) = oneshot::channel();
+    /// let guard = Handle::current().work_guard();
+    /// std::thread::spawn(move || {
+    ///     sender.send(1).unwrap();
+    ///     drop(guard);
+    /// });
+    /// // Without the guard the clock would not wait for the thread.
+    /// assert_eq!(timeout(Duration::from_secs(1), receiver).await, Ok(Ok(1)));
+    /// # });
+    /// ```
     #[must_use = "the clock is held only while the guard lives"]
     pub fn work_guard(&self) -> WorkGuard {
         self.remote.guards.fetch_add(1, Ordering::AcqRel);

@@ -35,7 +35,7 @@ pub use stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SendFile
 pub use streams::{open_connection, start_server};
 #[cfg(unix)]
 pub use streams::{open_unix_connection, start_unix_server};
-pub use tcp::{ConnectError, Connector, TcpListener, TcpSocket, TcpStream};
+pub use tcp::{ConnectError, Connector, Incoming, TcpListener, TcpSocket, TcpStream};
 pub use udp::UdpSocket;
 #[cfg(unix)]
 pub use unix::{PeerCred, UnixDatagram, UnixListener, UnixStream};

@@ -122,6 +122,17 @@ where
 
 /// Returns the task that is being polled, or `None` outside of tasks. While a future is dropped, its task
 /// is the current one.
+///
+/// # Examples
+///
+/// ```
+/// assert!(monoloop::task::current().is_none());
+/// monoloop::run(async {
+///     let worker = monoloop::task::Builder::new().name("worker");
+///     let me = worker.spawn(async { monoloop::task::current() }).await.unwrap();
+///     assert_eq!(me.unwrap().name(), Some("worker"));
+/// });
+/// ```
 #[doc(alias = "current_task")]
 pub fn current() -> Option<TaskInfo> {
     context::try_with(|core| {

@@ -42,6 +42,20 @@ pub fn interval(period: Duration) -> Interval {
 /// # Panics
 ///
 /// If `period` is zero, or no loop runs on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use monoloop::time;
+///
+/// # monoloop::EventLoop::builder().virtual_time(true).build().unwrap().run(async {
+/// let (begin, minute) = (time::now(), Duration::from_secs(60));
+/// let mut interval = time::interval_at(begin + minute, minute);
+/// assert_eq!(interval.tick().await, begin + minute);
+/// assert_eq!(interval.tick().await, begin + 2 * minute);
+/// # });
+/// ```
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
     assert!(!period.is_zero(), "the period of an interval must not be zero");
@@ -50,6 +64,24 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 }
 
 /// What an [`Interval`] does when a tick comes after the time of the next.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use monoloop::time::{self, MissedTickBehavior};
+///
+/// # monoloop::EventLoop::builder().virtual_time(true).build().unwrap().run(async {
+/// let (begin, second) = (time::now(), Duration::from_secs(1));
+/// let mut interval = time::interval(second);
+/// interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+/// interval.tick().await;
+/// time::sleep(10 * second + second / 2).await;
+/// // One tick for the ten that were missed, and then as planned.
+/// assert_eq!(interval.tick().await, begin + second);
+/// assert_eq!(interval.tick().await, begin + 11 * second);
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum MissedTickBehavior {
@@ -76,11 +108,19 @@ impl Interval {
     /// # Cancel safety
     ///
     /// No tick is lost.
+    ///
+    /// # Panics
+    ///
+    /// If the interval's loop is not the one that runs on this thread.
     pub async fn tick(&mut self) -> Instant {
         poll_fn(|cx| self.poll_tick(cx)).await
     }
 
-    /// Polls for the next tick.
+    /// Polls for the next tick, as [`tick`](Self::tick) does. Of several tasks that poll, only the last is woken.
+    ///
+    /// # Panics
+    ///
+    /// If the interval's loop is not the one that runs on this thread.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         // Ticks that are due come one after the other in a burst: it gives way by the task's budget.
         if !context::with("Interval::tick", |core| core.executor.may_proceed()) {

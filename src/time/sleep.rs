@@ -61,6 +61,19 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Panics
 ///
 /// If no loop runs on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use monoloop::time::{self, sleep_until};
+///
+/// # monoloop::EventLoop::builder().virtual_time(true).build().unwrap().run(async {
+/// let deadline = time::now() + Duration::from_secs(60);
+/// sleep_until(deadline).await;
+/// assert_eq!(time::now(), deadline);
+/// # });
+/// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
     context::with("time::sleep_until", |core| Sleep::until(core, deadline))

@@ -61,11 +61,30 @@ pub fn timeout<F: IntoFuture>(limit: Duration, future: F) -> Timeout<F::IntoFutu
 ///
 /// # Errors
 ///
-/// [`Elapsed`] when the loop's clock has reached `deadline`.
+/// [`Elapsed`] when the loop's clock has reached `deadline`; the future is dropped with the `Timeout`.
+///
+/// # Cancel safety
+///
+/// As safe as the future: dropping the timeout drops it.
 ///
 /// # Panics
 ///
 /// If no loop runs on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::{future, time::Duration};
+/// use monoloop::time::{self, timeout_at};
+///
+/// # monoloop::EventLoop::builder().virtual_time(true).build().unwrap().run(async {
+/// // One deadline for two steps.
+/// let deadline = time::now() + Duration::from_secs(1);
+/// assert_eq!(timeout_at(deadline, async { 1 }).await, Ok(1));
+/// let elapsed = timeout_at(deadline, future::pending::<()>()).await.unwrap_err();
+/// assert_eq!(elapsed.deadline(), deadline);
+/// # });
+/// ```
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     let sleep = context::with("time::timeout_at", |core| Sleep::until(core, deadline));

@@ -6,6 +6,6 @@ mod socket;
 mod stream;
 
 pub use connect::{ConnectError, Connector};
-pub use listener::TcpListener;
+pub use listener::{Incoming, TcpListener};
 pub use socket::TcpSocket;
 pub use stream::TcpStream;

@@ -32,6 +32,31 @@ use crate::net::stream::{
 ///
 /// A `read`, `write` or `peek` that is dropped has done nothing. A dropped `read_exact` or `write_all` has
 /// moved an unknown number of bytes.
+///
+/// # Examples
+///
+/// ```
+/// use monoloop::io::*;
+/// use monoloop::net::{TcpListener, TcpStream};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # monoloop::run(async {
+/// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// # let addr = listener.local_addr()?;
+/// # let echo = monoloop::spawn(async move {
+/// #     let (stream, _) = listener.accept().await?;
+/// #     copy(&mut &stream, &mut &stream).await
+/// # });
+/// let mut stream = TcpStream::connect(addr).await?;
+/// stream.write_all(b"hello").await?;
+/// let mut answer = [0; 5];
+/// stream.read_exact(&mut answer).await?;
+/// assert_eq!(&answer, b"hello");
+/// # drop(stream);
+/// # echo.await.unwrap().map(drop)
+/// # })
+/// # }
+/// ```
 pub struct TcpStream {
     pub(in crate::net) io: Registered<mio::net::TcpStream>,
 }
