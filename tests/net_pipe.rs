@@ -13,6 +13,7 @@ use monoloop::io::*;
 use monoloop::net::pipe::{Receiver, Sender, pipe};
 use monoloop::spawn;
 use net_common::*;
+use rustix::fs::{OFlags, fcntl_getfl};
 
 #[test]
 fn bytes_arrive_and_then_the_end() {
@@ -140,4 +141,16 @@ fn into_owned_fd_keeps_what_the_kernel_holds() {
     let mut text = String::new();
     std::fs::File::from(receiver).read_to_string(&mut text).unwrap();
     assert_eq!(text, "kept");
+}
+
+#[test]
+fn into_blocking_fd_is_what_others_expect() {
+    let _alone = alone();
+    let ends = run(async {
+        let (sender, receiver) = pipe().unwrap();
+        [sender.into_blocking_fd().unwrap(), receiver.into_blocking_fd().unwrap()]
+    });
+    for end in ends {
+        assert!(!fcntl_getfl(&end).unwrap().contains(OFlags::NONBLOCK));
+    }
 }

@@ -24,7 +24,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::panic::Location;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::descriptor::descriptor;
 use super::stream::{self, RawRead, RawWrite};
@@ -94,6 +94,45 @@ impl Sender {
         Ok(self.io.into_inner()?.into())
     }
 
+    /// Takes the descriptor out of the loop, blocking again, as children expect what they inherit: for everyone who has
+    /// this end.
+    ///
+    /// # Errors
+    ///
+    /// If the pipe's loop is not the one that runs on this thread, or if the system refuses; the end is closed then.
+    ///
+    /// # Examples
+    ///
+    /// Both outputs of a child in one pipe, in order:
+    ///
+    /// ```
+    /// # #[cfg(feature = "process")]
+    /// # fn main() -> std::io::Result<()> {
+    /// use monoloop::io::*;
+    /// use monoloop::{net::pipe, process::Command};
+    ///
+    /// monoloop::run(async {
+    ///     let (sender, mut output) = pipe::pipe()?;
+    ///     let sender = sender.into_blocking_fd()?;
+    ///     let mut command = Command::new("sh");
+    ///     command.args(["-c", "echo one; echo two >&2"]).stdout(sender.try_clone()?).stderr(sender);
+    ///     let mut child = command.spawn()?;
+    ///     // The command has the pipe too, and the output ends when nobody has.
+    ///     drop(command);
+    ///     let mut text = String::new();
+    ///     output.read_to_string(&mut text).await?;
+    ///     assert_eq!(text, "one\ntwo\n");
+    ///     assert!(child.wait().await?.success());
+    ///     Ok(())
+    /// })
+    /// # }
+    /// # #[cfg(not(feature = "process"))]
+    /// # fn main() {}
+    /// ```
+    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
+        blocking(self.into_owned_fd()?)
+    }
+
     stream::write_methods!();
 
     /// Only dropping it tells the reader of the end.
@@ -136,7 +175,24 @@ impl Receiver {
         Ok(self.io.into_inner()?.into())
     }
 
+    /// Takes the descriptor out of the loop, blocking again, as children expect what they inherit: for everyone who has
+    /// this end.
+    ///
+    /// # Errors
+    ///
+    /// If the pipe's loop is not the one that runs on this thread, or if the system refuses; the end is closed then.
+    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
+        blocking(self.into_owned_fd()?)
+    }
+
     stream::read_methods!();
+}
+
+/// Clears `O_NONBLOCK`.
+fn blocking(fd: OwnedFd) -> io::Result<OwnedFd> {
+    let flags = fcntl_getfl(&fd)?;
+    fcntl_setfl(&fd, flags - OFlags::NONBLOCK)?;
+    Ok(fd)
 }
 
 /// Opens without waiting for the other end.

@@ -48,7 +48,7 @@ enum Readiness {
     Unsure,
 }
 
-const _: () = assert!(size_of::<Source>() <= 64);
+const _: () = assert!(size_of::<Source>() <= 64 || cfg!(monoloop_any_layout));
 
 /// The waiters of one direction.
 #[derive(Debug, Default)]

@@ -88,7 +88,11 @@ struct Doubt {
 
 impl Sources {
     fn push_doubt(&self, key: SourceKey, events: u32) {
-        self.doubts.borrow_mut().push_back(Doubt { key, events, round: self.round.get() });
+        let mut doubts = self.doubts.borrow_mut();
+        // Who polls again and again doubts once.
+        if !doubts.back().is_some_and(|last| last.key == key && last.events == events) {
+            doubts.push_back(Doubt { key, events, round: self.round.get() });
+        }
     }
 
     #[inline]
@@ -460,6 +464,30 @@ mod tests {
         }
         assert!(reactor.sources.slab.borrow().is_empty());
         assert!(reactor.sources.slab.borrow().capacity() < 100);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    #[cfg_attr(miri, ignore = "opens descriptors")]
+    fn one_who_polls_again_and_again_doubts_once() {
+        if !HAS_EDGES {
+            return;
+        }
+        let reactor = Reactor::new().unwrap();
+        let mut stream = mio::net::UnixStream::pair().unwrap().0;
+        let key = reactor.register(&mut stream, false).unwrap();
+        let cx = Context::from_waker(Waker::noop());
+        for _ in 0..8 {
+            reactor.may_go_on(key);
+            reactor.set_poller(key, Direction::Read, cx.waker()).unwrap();
+        }
+        reactor.may_go_on(key);
+        assert!((0..100).all(|_| reactor.poll_ready(key, Direction::Read, &cx).is_pending()));
+        assert_eq!(reactor.sources.doubts.borrow().len(), 1);
+        let mut woken = 0;
+        reactor.settle(true, |_| woken += 1);
+        assert_eq!(woken, 1);
+        assert!(reactor.poll_ready(key, Direction::Read, &cx).is_ready());
     }
 
     #[cfg(all(unix, feature = "net"))]

@@ -140,7 +140,9 @@ pub(in crate::executor) struct Header {
     pub(in crate::executor) kind: Kind,
 }
 
-const _: () = assert!(size_of::<Header>() <= 64 || cfg!(not(target_pointer_width = "64")));
+const _: () = assert!(
+    size_of::<Header>() <= 64 || cfg!(any(not(target_pointer_width = "64"), monoloop_any_layout))
+);
 
 impl Header {
     /// A header with two references: the loop's and the join handle's. Its state becomes `Idle` once the future is

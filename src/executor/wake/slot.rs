@@ -66,7 +66,7 @@ pub(crate) struct Slot {
     pub(super) tenant: Plain<Option<Tenant>>,
 }
 
-const _: () = assert!(size_of::<Slot>() <= 32 || cfg!(loom));
+const _: () = assert!(size_of::<Slot>() <= 32 || cfg!(any(loom, monoloop_any_layout)));
 
 // SAFETY: the plain fields are touched only by the thread that holds `home` (see the module's docs), and
 // a tenant is looked behind only there.
