@@ -148,6 +148,21 @@ fn turns_go_on_while_there_is_something_to_read() {
     assert!(reader.is_finished());
 }
 
+// Somebody has given way, and is over when the loop has looked for I/O.
+#[test]
+fn turns_go_on_though_who_gave_way_is_over() {
+    let _alone = alone();
+    let (event_loop, reader) = misled_reader();
+    let (stream, mut peer) = event_loop.run(async { tcp() });
+    peer.write_all(b"x").unwrap();
+    drop(
+        event_loop
+            .spawn(async move { while poll_once(pin!(stream.peek(&mut [0]))).await.is_some() {} }),
+    );
+    while event_loop.turn(Some(Duration::ZERO)).unwrap() {}
+    assert!(reader.is_finished());
+}
+
 #[test]
 fn virtual_time_does_not_pass_while_there_is_something_to_read() {
     let _alone = alone();

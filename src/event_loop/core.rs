@@ -77,7 +77,7 @@ pub(crate) struct Core {
     panics: Rc<Cell<usize>>,
     /// No I/O came within the grace period, and none was asked for since.
     pub(super) io_is_quiet: Cell<bool>,
-    /// Tasks that did enough I/O for one poll: they go on when that of others was looked at.
+    /// Who has done enough for one poll goes on when I/O was looked at.
     pub(super) given_way: RefCell<Vec<WakeRef>>,
     /// Sleeps in the wheel that are short, and so must end on time.
     pub(super) short_timers: Cell<usize>,

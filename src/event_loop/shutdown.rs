@@ -84,6 +84,7 @@ pub(super) fn end(core: &Core, limit: Duration) -> ShutdownReport {
     core.finish_output(limit.saturating_sub(begin.elapsed()));
     core.ending.stop_adopting();
     let last = core.executor.end_all(&|_| true, &is_overdue, &mut |task| report.note(core, task));
+    core.forget_who_gave_way();
     core.remote.tell_last(core);
 
     report.rounds = first.rounds + last.rounds;
@@ -98,6 +99,7 @@ pub(super) fn end_abruptly(core: &Core) {
     core.remote.close(core);
     core.ending.stop_adopting();
     core.executor.end_all(&|_| true, &|| false, &mut |_| {});
+    core.forget_who_gave_way();
     core.close_jobs(core.shutdown_limit, None);
     core.remote.tell_last(core);
 }

@@ -4,10 +4,11 @@
 //! end the wait. After it has handed a job to a thread of its pool it looks around for a moment first, see
 //! [`offload`](super::offload).
 //!
-//! *Giving way.* A task may do 128 operations in one poll; one that moves many bytes counts for more, so they are half a
-//! megabyte at most. Who has used them up is not ready again at once but after the next look for I/O, which is made when
-//! nothing else is ready, else as often as ever. So others that wait for a socket get in between, and what is written to
-//! somebody on the same machine is read while it is in the processor's cache.
+//! *Giving way.* A task may do 128 operations in one poll, of I/O, on channels and so on. One on a stream counts for one more
+//! with each 4 KiB that it moves, so that is half a megabyte and the last operation. Whom it meets at I/O that they are used
+//! up is not ready again at once but after the next look for I/O, which is made when nothing else is ready, else as often as
+//! ever. So others that wait for a socket get in between, and what is written to somebody on the same machine is read while
+//! it is in the processor's cache.
 
 use std::io;
 use std::task::Waker;
@@ -24,14 +25,18 @@ const IO_GRACE: Duration = Duration::from_millis(50);
 /// With more timers than this, they may share wake-ups.
 const FEW_TIMERS: usize = 64;
 
-/// So many tasks give way between two looks for I/O; more are ready again at once.
+/// So many wakers wait for the next look for I/O; who would be one more is ready again at once.
 const MOST_GIVEN_WAY: usize = 1024;
 
 impl Core {
     /// Nothing is ready: waits until something is.
     pub(super) fn wait(&self, limit: Option<Duration>) -> io::Result<()> {
-        if !self.given_way.borrow().is_empty() {
-            return self.poll_io(Wait::NotAtAll);
+        if self.has_given_way() {
+            self.poll_io(Wait::NotAtAll)?;
+            // Who gave way may be over.
+            if self.executor.ready_len() > 0 {
+                return Ok(());
+            }
         }
         if self.clock.is_virtual() {
             return self.wait_virtually(limit);
@@ -132,13 +137,35 @@ impl Core {
 
     #[cold]
     fn give_way(&self, waker: &Waker) {
+        let (is_known, is_full) = {
+            let given_way = self.given_way.borrow();
+            let is_known = given_way.last().is_some_and(|last| last.will_wake(waker));
+            (is_known, given_way.len() == MOST_GIVEN_WAY)
+        };
+        if is_known {
+            return;
+        }
         // Who tries again and again, in one poll, must not fill the memory.
-        if self.given_way.borrow().len() == MOST_GIVEN_WAY {
+        if is_full {
             return waker.wake_by_ref();
         }
         // Cloning a foreign waker is foreign code.
         let waker = WakeRef::new(waker);
         self.given_way.borrow_mut().push(waker);
+    }
+
+    /// Whether there are tasks to wake after the next look for I/O.
+    #[inline]
+    pub(crate) fn has_given_way(&self) -> bool {
+        !self.given_way.borrow().is_empty()
+    }
+
+    /// The loop ends: nobody is woken any more.
+    pub(super) fn forget_who_gave_way(&self) {
+        for waker in self.given_way.take() {
+            // The drop of a foreign one may panic.
+            self.guard(|| drop(waker));
+        }
     }
 
     /// Wakes those who wait to read though there may be something: the older ones, or `all`.
@@ -147,14 +174,19 @@ impl Core {
     }
 
     /// Takes in what the system has to tell, after waiting for it, and reads the clock.
-    pub(super) fn poll_io(&self, wait: Wait) -> io::Result<()> {
+    pub(crate) fn poll_io(&self, wait: Wait) -> io::Result<()> {
         let woken = self.reactor.wait(wait, |waker| self.executor.shared().wake(waker))?;
         if woken {
             self.io_is_quiet.set(false);
         }
         self.settle(false);
-        let given_way = self.given_way.take();
-        given_way.into_iter().for_each(|waker| self.executor.shared().wake(waker));
+        if self.has_given_way() {
+            let mut given_way = self.given_way.take();
+            given_way.drain(..).for_each(|waker| self.executor.shared().wake(waker));
+            // For its capacity. A foreign waker may have come in meanwhile.
+            given_way.append(&mut self.given_way.borrow_mut());
+            self.given_way.replace(given_way);
+        }
         self.pace.io_was_polled(self.read_clock());
         Ok(())
     }

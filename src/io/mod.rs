@@ -82,11 +82,8 @@ use crate::event_loop::context;
 /// Gives way if the task has done enough for one poll. Without a loop there is no limit.
 #[inline]
 pub(crate) fn poll_proceed(cx: &Context<'_>) -> Poll<()> {
-    match context::try_with(|core| core.executor.may_proceed()) {
-        Some(false) => {
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
+    match context::try_with(|core| core.may_do_io(cx.waker())) {
+        Some(false) => Poll::Pending,
         _ => Poll::Ready(()),
     }
 }

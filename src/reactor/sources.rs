@@ -89,7 +89,7 @@ struct Doubt {
 impl Sources {
     fn push_doubt(&self, key: SourceKey, events: u32) {
         let mut doubts = self.doubts.borrow_mut();
-        // Who polls again and again doubts once.
+        // Who polls the same again and again doubts once.
         if !doubts.back().is_some_and(|last| last.key == key && last.events == events) {
             doubts.push_back(Doubt { key, events, round: self.round.get() });
         }

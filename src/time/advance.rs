@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::event_loop::clock::saturating_nanos;
-use crate::event_loop::context;
+use crate::event_loop::{Core, context};
+use crate::reactor::Wait;
 use crate::task::yield_now;
 
 /// So many rounds of ready tasks are run at each deadline on the way.
@@ -69,8 +70,17 @@ fn move_to(time: u64) {
 async fn settle() {
     for _ in 0..MAX_ROUNDS {
         yield_now().await;
-        if context::with("time::advance", |core| core.executor.ready_len()) == 0 {
+        if !context::with("time::advance", is_anybody_ready) {
             return;
         }
     }
+}
+
+/// Whether others are ready, or will be after a look for I/O, for which they gave way.
+fn is_anybody_ready(core: &Core) -> bool {
+    if core.executor.ready_len() == 0 && core.has_given_way() {
+        // Should it fail, the turn's look tells.
+        let _later = core.poll_io(Wait::NotAtAll);
+    }
+    core.executor.ready_len() > 0
 }
