@@ -193,7 +193,7 @@ fn a_slow_task_does_not_stop_timers_for_longer_than_its_poll() {
     });
 }
 
-/// However the loop is run: a round of all that is ready is no reason not to look at the timers.
+/// Nor in `run_forever`: a round of all that is ready is no reason not to look at the timers.
 #[test]
 fn a_crowd_of_slow_tasks_does_not_stop_timers_for_a_whole_round() {
     const CROWD: usize = 300;

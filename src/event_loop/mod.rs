@@ -11,6 +11,9 @@
 //! What becomes ready in step 3 runs after all that was ready before it. While tasks are ready, steps 2 and
 //! 4 are not made in every turn, but after at most a quarter of a millisecond or 256 polls (settable).
 //!
+//! A task may do 128 operations in one poll, of which one that moves many bytes counts for several. Then it gives way: it goes
+//! on in step 3 behind the others, and if it was I/O at which they were used up, after the next step 4.
+//!
 //! # Ends
 //!
 //! [`run`] makes a loop, runs a future to its end, and then shuts the loop down. [`EventLoop::run`]

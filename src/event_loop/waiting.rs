@@ -191,3 +191,39 @@ impl Core {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use super::*;
+    use crate::event_loop::{EventLoop, context};
+
+    struct Foreign;
+
+    impl Wake for Foreign {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    fn foreign() -> Waker {
+        Waker::from(Arc::new(Foreign))
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "opens descriptors")]
+    fn those_who_gave_way_are_counted_once_and_bounded() {
+        EventLoop::new().unwrap().run(async {
+            context::with("a test", |core| {
+                let again = foreign();
+                while core.may_do_io(&again) {}
+                (0..10).for_each(|_| assert!(!core.may_do_io(&again)));
+                assert_eq!(core.given_way.borrow().len(), 1);
+                (0..2 * MOST_GIVEN_WAY).for_each(|_| assert!(!core.may_do_io(&foreign())));
+                assert_eq!(core.given_way.borrow().len(), MOST_GIVEN_WAY);
+                core.poll_io(Wait::NotAtAll).unwrap();
+                assert!(!core.has_given_way());
+            });
+        });
+    }
+}

@@ -2,8 +2,8 @@
 //!
 //! One `mio::Poll` and a slab of [`Source`]s. A source is registered once, edge-triggered, for both
 //! directions. Per direction the reactor remembers readiness: it starts as *ready* (the first operation
-//! simply tries its system call), is cleared when the kernel says that it would block, or by a short read or
-//! write where that proves the same, and is set by an event.
+//! simply tries its system call), is cleared when the kernel says that it would block, or by a short write or a
+//! short read of few bytes where that proves the same, and is set by an event.
 //!
 //! ```text
 //!   ready ──── operation would block, or was short ────► not ready: waiters are kept

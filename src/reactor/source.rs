@@ -31,7 +31,8 @@ pub(super) struct Source {
     readiness: [Readiness; 2],
     /// A bit for each direction. The peer, or we, closed it, or urgent data came: a short operation proves nothing.
     closed: u8,
-    /// How often in a row a read that came after one which filled its buffer would block, up to [`SURE`](Self::SURE).
+    /// How often in a row a read that came after one which left open whether there is more would block, up to
+    /// [`SURE`](Self::SURE).
     blocked_in_row: u8,
 }
 
@@ -42,7 +43,7 @@ enum Readiness {
     Blocked,
     /// An event came, or nothing was tried yet.
     Ready,
-    /// Since the event, a read has filled its buffer: there may be more, or not.
+    /// Since the event, a read has filled its buffer, or took much: there may be more, or not.
     Spent,
     /// As before, and no event tells: the next read shall try.
     Unsure,
