@@ -5,10 +5,10 @@
 //! [`offload`](super::offload).
 //!
 //! *Giving way.* A task may do 128 operations in one poll, of I/O, on channels and so on. One on a stream counts for one more
-//! with each 4 KiB that it moves, so that is half a megabyte and the last operation. Whom it meets at I/O that they are used
-//! up is not ready again at once but after the next look for I/O, which is made when nothing else is ready, else as often as
-//! ever. So others that wait for a socket get in between, and what is written to somebody on the same machine is read while
-//! it is in the processor's cache.
+//! with each 4 KiB that it moves, so that is half a megabyte and the last operation. A task that finds them used up when it
+//! wants to do I/O is not ready again at once, but after the next look for I/O; which is made when nothing else is ready,
+//! else as often as ever. So others that wait for a socket get in between, and what is written to somebody on the same
+//! machine is read while it is in the processor's cache.
 
 use std::io;
 use std::task::Waker;
