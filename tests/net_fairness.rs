@@ -319,6 +319,15 @@ async fn read_all(mut stream: TcpStream, length: usize, mut after_each: impl FnM
     }
 }
 
+/// A loop with a task that has much to read. The peer is given back, so that it stays open.
+#[cfg(target_os = "linux")]
+fn reader_of_much() -> (EventLoop, JoinHandle<()>, StdStream) {
+    let event_loop = EventLoop::new().unwrap();
+    let (stream, peer, length) = event_loop.run(full_stream());
+    let reader = event_loop.spawn(read_all(stream, length, |_| ()));
+    (event_loop, reader, peer)
+}
+
 #[test]
 #[cfg(target_os = "linux")] // the others have smaller buffers
 fn who_reads_much_gives_way_to_others_that_wait() {
@@ -358,9 +367,7 @@ fn who_gave_way_goes_on_though_nothing_happens() {
 #[cfg(target_os = "linux")]
 fn who_gave_way_goes_on_before_the_loop_is_stalled() {
     let _alone = alone();
-    let event_loop = EventLoop::new().unwrap();
-    let (stream, _peer, length) = event_loop.run(full_stream());
-    let reader = event_loop.spawn(read_all(stream, length, |_| ()));
+    let (event_loop, reader, _peer) = reader_of_much();
     event_loop.run_until_stalled();
     assert!(reader.is_finished());
 }
@@ -369,9 +376,7 @@ fn who_gave_way_goes_on_before_the_loop_is_stalled() {
 #[cfg(target_os = "linux")]
 fn a_host_that_turns_until_nothing_is_ready_sees_the_end_of_it() {
     let _alone = alone();
-    let event_loop = EventLoop::new().unwrap();
-    let (stream, _peer, length) = event_loop.run(full_stream());
-    let reader = event_loop.spawn(read_all(stream, length, |_| ()));
+    let (event_loop, reader, _peer) = reader_of_much();
     while event_loop.turn(Some(Duration::ZERO)).unwrap() {}
     assert!(reader.is_finished());
 }
