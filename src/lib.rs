@@ -29,6 +29,8 @@ pub mod net;
 pub mod process;
 #[cfg(feature = "protocol")]
 pub mod protocol;
+#[cfg(test)]
+mod random;
 mod reactor;
 #[cfg(all(unix, feature = "signal"))]
 pub mod signal;

@@ -499,18 +499,11 @@ mod tests {
         use super::*;
         use crate::event_loop::context;
         use crate::net::{TcpListener, TcpStream, UnixStream};
+        use crate::random::Random;
         use crate::{spawn, yield_now};
 
-        /// Random numbers (the generator of Knuth's MMIX).
-        fn random(state: &Cell<u64>, below: u64) -> u64 {
-            state.set(
-                state.get().wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407),
-            );
-            (state.get() >> 33) % below
-        }
-
         /// Tells all sources of events that did not happen.
-        fn lie(state: &Cell<u64>) {
+        fn lie(random: &RefCell<Random>) {
             context::with("a test", |core| {
                 let sources = &core.reactor.sources;
                 let keys: Vec<_> = (sources.slab.borrow().iter())
@@ -520,7 +513,7 @@ mod tests {
                     })
                     .collect();
                 for key in keys {
-                    let readied = Readied::at_random(random(state, 16));
+                    let readied = Readied::at_random(random.borrow_mut().below(16));
                     sources.tell(key, readied, &mut |waker| drop(waker.wake()));
                 }
             });
@@ -532,13 +525,13 @@ mod tests {
         fn events_of_nothing_lose_no_byte_and_fail_nothing() {
             const BYTES: usize = 50_000;
             for seed in 0..20 {
-                let state = Rc::new(Cell::new(seed));
+                let random = Rc::new(RefCell::new(Random::new(seed)));
                 crate::run(async {
                     let liar = {
-                        let state = Rc::clone(&state);
+                        let random = Rc::clone(&random);
                         spawn(async move {
                             loop {
-                                lie(&state);
+                                lie(&random);
                                 yield_now().await;
                             }
                         })
@@ -561,11 +554,11 @@ mod tests {
                             async move { futures_lite::io::copy(&theirs, &theirs).await.map(drop) },
                         );
                     let (mut reader, mut writer) = ours.into_split();
-                    let sizes = Rc::clone(&state);
+                    let sizes = Rc::clone(&random);
                     let writing = spawn(async move {
                         let mut sent = 0;
                         while sent < BYTES {
-                            let len = (1 + random(&sizes, 3000) as usize).min(BYTES - sent);
+                            let len = (1 + sizes.borrow_mut().index(3000)).min(BYTES - sent);
                             let data: Vec<u8> = (sent..sent + len).map(|n| n as u8).collect();
                             writer.write_all(&data).await.unwrap();
                             sent += len;
@@ -574,7 +567,7 @@ mod tests {
                     });
                     let (mut came, mut buffer) = (0, [0; 3000]);
                     loop {
-                        let most = 1 + random(&state, 3000) as usize;
+                        let most = 1 + random.borrow_mut().index(3000);
                         let len = reader.read(&mut buffer[..most]).await.unwrap();
                         if len == 0 {
                             break;

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{Key, Wheel};
+use crate::random::Random;
 
 /// The time that one slot spans, per level.
 fn span(level: u32) -> u64 {
@@ -389,7 +390,7 @@ fn position_lagging_behind_the_time_delays_nothing() {
 #[test]
 fn a_million_timers_expire_in_order_and_give_their_memory_back() {
     let count = if cfg!(miri) { 5_000 } else { 1_000_000 };
-    let mut random = Random(0x5eed);
+    let mut random = Random::new(0x5eed);
     let mut wheel = Wheel::new();
     for sequence in 0..count {
         let deadline = random.below(60 * 1_000_000_000);
@@ -416,7 +417,7 @@ fn a_million_cancelled_timers_leave_nothing_behind() {
     let mut wheel = Wheel::new();
     let insert = |n: u64| wheel.insert(30_000_000_000 + n * 1000, n, n);
     let mut keys: Vec<Key> = (0..count).map(insert).collect();
-    Random(3).shuffle(&mut keys);
+    Random::new(3).shuffle(&mut keys);
     for &key in &keys {
         assert!(wheel.remove(key).is_some());
     }
@@ -471,7 +472,7 @@ fn wheel_agrees_with_an_ordered_map() {
         Err(_) => 0x6d6f_6e6f_6c6f_6f70,
     };
     let _report = ReportOnPanic(seed);
-    let mut random = Random(seed | 1);
+    let mut random = Random::new(seed);
     let mut left: u32 = if cfg!(miri) { 3_000 } else { 1_500_000 };
     while left > 0 {
         // Many short lives, so that huge jumps do not leave all but a few at the end of time.
@@ -647,40 +648,6 @@ impl Comparison {
         }
         if random.below(512) == 0 {
             self.wheel.assert_consistent();
-        }
-    }
-}
-
-/// Marsaglia's xorshift with shifts 13, 7, 17. The state is never zero.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn index(&mut self, len: usize) -> usize {
-        self.below(len as u64) as usize
-    }
-
-    /// A number of up to `bits` bits, each length equally likely.
-    fn magnitude(&mut self, bits: u64) -> u64 {
-        match self.below(bits + 1) {
-            0 => 0,
-            length => self.next() >> (64 - length),
-        }
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for n in (1..items.len()).rev() {
-            items.swap(n, self.index(n + 1));
         }
     }
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
 use super::{Key, Removed, WaitList, wake};
 use crate::memory::KEPT;
+use crate::random::Random;
 
 /// A list that hands out numbers on request of letters.
 type List = WaitList<char, u32>;
@@ -219,14 +220,6 @@ fn a_second_panic_while_panicking_is_dropped() {
     assert!(keys.iter_mut().all(|key| poll(&list, key, &bad).is_ready()));
 }
 
-/// Marsaglia's xorshift64.
-fn random(state: &mut u64, bound: usize) -> usize {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    (*state >> 33) as usize % bound
-}
-
 /// Random operations against a queue of names.
 #[test]
 fn the_list_does_what_a_plain_queue_does() {
@@ -240,7 +233,7 @@ fn the_list_does_what_a_plain_queue_does() {
     let seed = std::env::var("MONOLOOP_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or(0x5EED);
     println!("MONOLOOP_SEED={seed}");
-    let mut state = seed | 1;
+    let mut random = Random::new(seed);
     let list: WaitList<usize, usize> = WaitList::new();
     let mut wakers: Vec<_> = (0..64).map(|_| counter()).collect();
     let mut keys: Vec<Option<Key>> = wakers.iter().map(|_| None).collect();
@@ -249,8 +242,8 @@ fn the_list_does_what_a_plain_queue_does() {
     let mut served = vec![None; keys.len()];
     let mut woken = vec![0; keys.len()];
     for step in 0..steps {
-        let who = random(&mut state, keys.len());
-        match random(&mut state, 8) {
+        let who = random.index(keys.len());
+        match random.below(8) {
             0..=2 if keys[who].is_none() => {
                 let cx = Context::from_waker(&wakers[who].1);
                 assert!(list.wait(&mut keys[who], &cx, who, || None, |n| n).is_pending());
@@ -283,7 +276,7 @@ fn the_list_does_what_a_plain_queue_does() {
                 let polled = list.poll(&mut keys[who], &Context::from_waker(&wakers[who].1));
                 assert_eq!(polled, served[who].take().map_or(Poll::Pending, Poll::Ready));
             }
-            7 if random(&mut state, 16) == 0 => {
+            7 if random.below(16) == 0 => {
                 let mut order = Vec::new();
                 list.serve_all(|request| {
                     order.push(request);
