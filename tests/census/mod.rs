@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // every test binary uses its own part
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,12 +31,41 @@ pub fn descriptors() -> Vec<String> {
     list("/proc/self/fd", |entry| Some(fs::read_link(entry).ok()?.display().to_string()))
 }
 
-/// The threads that are ours: the number and the name of each.
+/// The threads that are ours, or may turn out to be: the number and the name of each.
+///
+/// A thread gives itself its name, as the first thing it does. Until then, which may be long on a busy machine, it has the
+/// name of the one that started it: so one with the name of this thread counts too, unless it is known for a test's own.
 pub fn threads() -> Vec<String> {
+    know_this_thread();
+    let this = fs::read_to_string("/proc/thread-self/comm").ok();
     list("/proc/self/task", |entry| {
         let name = fs::read_to_string(entry.join("comm")).ok()?;
-        name.starts_with("monoloop-").then_some(name)
+        let is_nameless = || this.as_ref() == Some(&name) && !is_known(entry);
+        (name.starts_with(OUR_NAMES) || is_nameless()).then_some(name)
     })
+}
+
+/// What the names of the library's threads begin with.
+const OUR_NAMES: &str = "monoloop-";
+
+/// The numbers of the threads that ran a test, run one, or wait for their turn to: the names of two tests may begin alike,
+/// and the system keeps no more than the beginning.
+static TESTS: Mutex<Vec<OsString>> = Mutex::new(Vec::new());
+
+/// Notes that this thread runs a test.
+fn know_this_thread() {
+    let Ok(link) = fs::read_link("/proc/thread-self") else { return };
+    let mut tests = TESTS.lock().unwrap_or_else(PoisonError::into_inner);
+    match link.file_name() {
+        Some(number) if !tests.iter().any(|test| test == number) => tests.push(number.to_owned()),
+        _ => {}
+    }
+}
+
+/// Whether a test is known to run on it.
+fn is_known(thread: &Path) -> bool {
+    let tests = TESTS.lock().unwrap_or_else(PoisonError::into_inner);
+    tests.iter().any(|test| thread.ends_with(test))
 }
 
 /// The entries of a folder that are `described`.
@@ -90,8 +120,12 @@ pub struct Alone {
 /// anything.
 pub fn alone() -> Alone {
     static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+    know_this_thread();
     let turn = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    Alone { before: Census::take(), _turn: turn }
+    let mut before = Census::take();
+    // One without a name that is there already is another test's.
+    before.threads.retain(|thread| thread.contains(OUR_NAMES));
+    Alone { before, _turn: turn }
 }
 
 /// As [`alone`], where signals or children are waited for: what is kept for good after a first use, the pipe of signals,
@@ -102,7 +136,7 @@ pub fn no_leftovers() -> Alone {
 
     let mut alone = alone();
     monoloop::run(async { drop(signal(SignalKind::WINDOW_CHANGE).unwrap()) });
-    alone.before = Census::take();
+    alone.before.descriptors = descriptors();
     alone
 }
 

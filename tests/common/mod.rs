@@ -245,11 +245,16 @@ pub fn isolated(name: &str, body: impl FnOnce()) -> Option<Output> {
     const VARIABLE: &str = "MONOLOOP_ISOLATED_TEST";
     if std::env::var(VARIABLE).is_ok_and(|wanted| wanted == name) {
         // Nobody ends this process if it hangs and the test's own was killed.
-        thread::spawn(|| {
+        let (send, named) = mpsc::channel();
+        let watchdog = thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+            send.send(()).expect("the test waits");
             thread::sleep(std::time::Duration::from_secs(120));
             eprintln!("it took two minutes");
             std::process::exit(99);
         });
+        watchdog.expect("a thread");
+        // A census counts those that have no name yet.
+        named.recv().expect("it has begun");
         body();
         return None;
     }
