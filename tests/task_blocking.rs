@@ -290,19 +290,23 @@ fn drops_that_panic_are_reported_and_the_thread_goes_on() {
     let (event_loop, log) = reporting_loop();
     event_loop.run(async {
         let (go, wait) = mpsc::channel::<()>();
+        let (begin, begun) = mpsc::channel();
         let job = spawn_blocking(move || {
+            begin.send(()).expect("somebody waits");
             let _dropped = wait.recv();
             on_drop(|| quiet_panic("output"))
         });
-        while !job.abort() && Instant::now().elapsed() > MOMENT {}
-        // Either it runs, and its output panics, or it was taken out.
+        begun.recv().expect("it begins");
         drop((job, go));
         let captured = on_drop(|| quiet_panic("captured"));
         spawn_blocking(move || drop(captured)).detach();
         spawn_blocking(|| ()).await.unwrap();
     });
     event_loop.shutdown();
-    assert!(log.take().iter().any(|report| report.contains("captured")));
+    let log = log.take();
+    for what in ["output", "captured"] {
+        assert!(log.iter().any(|report| report.contains(what)), "{log:?}");
+    }
 }
 
 #[test]
