@@ -180,16 +180,15 @@ fn reading_and_writing_without_end_give_way() {
 
 #[test]
 fn quiet_sockets_are_served_beside_a_hot_one() {
-    const QUIET: usize = 200;
-
     let _alone = alone();
+    let count = pairs_of_at_most(1000);
     run(async {
         let (stream, mut peer) = cheap_pair();
         peer.write_all(b"x").unwrap();
         let peeks = Rc::new(Cell::new(0));
         let hot_polls = Rc::new(Cell::new(0));
         let hot = spawn(counted(Rc::clone(&hot_polls), peek_for_ever(stream, Rc::clone(&peeks))));
-        let (quiet, mut peers): (Vec<_>, Vec<_>) = (0..QUIET).map(|_| cheap_pair()).unzip();
+        let (quiet, mut peers): (Vec<_>, Vec<_>) = (0..count).map(|_| cheap_pair()).unzip();
         // Each serves its peer, and notes how often the hot one was polled meanwhile.
         let waits = Rc::new(Cell::new(Vec::new()));
         let began = Rc::new(Cell::new(0));
@@ -219,7 +218,7 @@ fn quiet_sockets_are_served_beside_a_hot_one() {
                 let all = waits.take();
                 let served = all.len();
                 waits.set(all);
-                if served == round * QUIET {
+                if served == round * count {
                     break;
                 }
                 yield_now().await;
@@ -239,16 +238,22 @@ fn quiet_sockets_are_served_beside_a_hot_one() {
     });
 }
 
+/// As many pairs of sockets as the limit on descriptors leaves room for, but no more than `most`.
+fn pairs_of_at_most(most: usize) -> usize {
+    use rustix::process::{Resource, getrlimit};
+
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(20_000) as usize;
+    let count = limit.saturating_sub(200).div_euclid(2).min(most);
+    assert!(count > 100, "a limit of {limit} descriptors is too low for this test");
+    count
+}
+
 /// The poller takes 1024 events at a time.
 #[cfg(target_os = "linux")]
 #[test]
 fn more_ready_sockets_than_fit_one_batch_are_all_served() {
-    use rustix::process::{Resource, getrlimit};
-
     let _alone = alone();
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(20_000) as usize;
-    let count = limit.saturating_sub(200).div_euclid(2).min(5000);
-    assert!(count > 100, "a limit of {limit} descriptors is too low for this test");
+    let count = pairs_of_at_most(5000);
     let event_loop = EventLoop::new().unwrap();
     let mut all = event_loop.run(async {
         let mut all = Vec::new();

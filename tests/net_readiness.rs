@@ -525,7 +525,7 @@ fn a_late_event_of_a_closed_socket_does_not_reach_its_successor() {
 #[test]
 fn sockets_that_are_closed_and_opened_again_and_again_get_only_their_own_events() {
     const SOCKETS: usize = 40;
-    const ROUNDS: usize = if cfg!(miri) { 5 } else { 250 };
+    const ROUNDS: usize = if cfg!(miri) { 5 } else { 1700 };
 
     let _alone = alone();
     let event_loop = EventLoop::new().unwrap();
