@@ -32,7 +32,8 @@ use std::time::{Duration, Instant};
 
 use monoloop::io::{AsyncReadExt, AsyncWriteExt};
 use monoloop::net::{TcpListener, TcpStream};
-use monoloop::{EventLoop, Handle, JoinHandle, time};
+use monoloop::task::{JoinError, JoinSet};
+use monoloop::{EventLoop, Handle, time};
 
 const USAGE: &str = "\
 Sends back what it gets.
@@ -175,14 +176,17 @@ fn stop_on_ctrl_c(event_loop: &EventLoop) {
 
 /// Accepts connections, up to the limit, and then waits for their end.
 async fn serve(listener: &TcpListener, limit: Option<usize>) {
-    let mut connections: Vec<JoinHandle<()>> = Vec::new();
+    let mut connections = JoinSet::new();
     let mut accepted = 0;
     while limit.is_none_or(|limit| accepted < limit) {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 accepted += 1;
-                connections.retain(|connection| !connection.is_finished());
-                connections.push(monoloop::spawn(echo(stream, peer)));
+                connections.spawn(echo(stream, peer));
+                // Those that have ended meanwhile take no room any more.
+                while let Some(ended) = connections.try_join_next() {
+                    log_panic(ended);
+                }
             }
             Err(error) => {
                 log(format_args!("cannot accept a connection: {error}"));
@@ -190,10 +194,15 @@ async fn serve(listener: &TcpListener, limit: Option<usize>) {
             }
         }
     }
-    for connection in connections {
-        if let Err(panicked) = connection.await {
-            log(format_args!("{panicked}"));
-        }
+    while let Some(ended) = connections.join_next().await {
+        log_panic(ended);
+    }
+}
+
+/// Nobody aborts a connection that is joined, so the one error is a panic.
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(panicked) = ended {
+        log(format_args!("{panicked}"));
     }
 }
 
