@@ -261,7 +261,7 @@ mod pages {
             let start = Instant::now();
             links(&page).for_each(drop);
             // Many times what it takes; reading everything again for each piece would take hours.
-            assert!(start.elapsed() < Duration::from_secs(20), "{piece:?}");
+            assert!(start.elapsed() < Duration::from_secs(60), "{piece:?}");
         }
     }
 }

@@ -33,7 +33,7 @@ fn child_with(name: &str, body: impl FnOnce(), [stdin, stdout, stderr]: [Stdio; 
     if std::env::var(VARIABLE).is_ok_and(|wanted| wanted == name) {
         // Nobody ends this process if it hangs and the test was killed.
         thread::spawn(|| {
-            thread::sleep(Duration::from_secs(60));
+            thread::sleep(Duration::from_secs(120));
             std::process::exit(99);
         });
         println!("{BEGIN}");
@@ -169,7 +169,7 @@ fn output_of(mut child: Child) -> String {
 fn wait(child: &mut Child) {
     let begin = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "it does not exit");
+        assert!(begin.elapsed() < Duration::from_secs(60), "it does not exit");
         thread::sleep(Duration::from_millis(1));
     }
 }

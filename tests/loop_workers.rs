@@ -241,7 +241,7 @@ fn listeners_of_one_port_on_every_loop_share_its_connections() {
         });
         lock(&listening).send(()).unwrap();
         worker.token().cancelled().await;
-        server.shutdown(Duration::from_secs(5)).await.aborted
+        server.shutdown(Duration::from_secs(60)).await.aborted
     });
     let workers = workers.unwrap();
     ready.iter().take(2).for_each(drop);

@@ -32,7 +32,7 @@ async fn server() -> Server {
 /// A client of std's, connected and not blocking longer than a hang.
 fn client(server: &ServerHandle) -> StdStream {
     let client = StdStream::connect(server.local_addrs()[0]).unwrap();
-    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     client
 }
 

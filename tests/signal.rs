@@ -493,7 +493,7 @@ fn a_forked_child_can_listen_by_a_loop_of_its_own() {
         }
         assert_eq!(libc::WEXITSTATUS(reap(child)), 42);
         run(async {
-            let told = monoloop::time::timeout(Duration::from_secs(20), listener.recv()).await;
+            let told = monoloop::time::timeout(Duration::from_secs(60), listener.recv()).await;
             assert!(told.is_ok());
             assert!(!is_told(&mut listener).await);
         });
