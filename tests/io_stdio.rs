@@ -7,15 +7,18 @@ mod common;
 use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use census::alone;
+use futures_lite::future::poll_once;
 use monoloop::io::*;
-use monoloop::{EventLoop, spawn, time};
+use monoloop::{EventLoop, spawn, time, yield_now};
 
 const VARIABLE: &str = "MONOLOOP_STDIO_TEST";
 
@@ -427,6 +430,93 @@ fn there_is_one_thread_for_each_and_the_loops_have_no_part_in_them() {
     });
     send(&mut child, "x\nx\nx\n");
     assert_eq!(output_of(child), "yyy");
+}
+
+/// Runs the closure in a child made by `fork`, where it must not panic.
+fn in_fork(body: impl FnOnce()) {
+    // SAFETY: the other threads wait, or hold locks of std's that the closure does not ask for.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let ran = catch_unwind(AssertUnwindSafe(body));
+        // SAFETY: ends the child without the parent's clean-up.
+        unsafe { libc::_exit(if ran.is_ok() { 42 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: the pointer is to a live variable.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert_eq!(libc::WEXITSTATUS(status), 42);
+}
+
+#[test]
+fn a_forked_child_reads_and_writes_by_threads_of_its_own() {
+    let _alone = alone();
+    let mut child = child("a_forked_child_reads_and_writes_by_threads_of_its_own", || {
+        let answer = async || {
+            let line = stdin().next_line().await.unwrap().unwrap();
+            let mut output = stdout();
+            output.write_all(format!("[{line}]").as_bytes()).await.unwrap();
+            output.flush().await.unwrap();
+        };
+        monoloop::run(answer());
+        in_fork(|| monoloop::run(answer()));
+        monoloop::run(answer());
+    });
+    for line in ["parent", "child", "parent again"] {
+        send(&mut child, &format!("{line}\n"));
+        await_text(&mut child, &format!("[{line}]"));
+    }
+    wait(&mut child);
+}
+
+fn has_room(fd: BorrowedFd<'_>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], Some(&at_once)).unwrap() > 0
+}
+
+/// The lock of std's is locked for ever in the child's copy.
+#[test]
+fn what_a_fork_finds_in_use_is_an_error_in_the_child() {
+    const MUCH: usize = 1 << 20;
+
+    let _alone = alone();
+    let mut child = child("what_a_fork_finds_in_use_is_an_error_in_the_child", || {
+        monoloop::run(async {
+            let (mut input, mut output) = (stdin(), stdout());
+            let mut byte = [0];
+            let mut reading = pin!(input.read(&mut byte));
+            assert!(poll_once(&mut reading).await.is_none());
+            // More than the pipe holds, so its writer waits as soon as that is full.
+            let mut written = 0;
+            while written <= 64 * 1024 {
+                written += output.write(&[b'x'; MUCH]).await.unwrap();
+            }
+            while has_room(std::io::stdout().as_fd()) {
+                yield_now().await;
+            }
+            in_fork(|| {
+                let own_loop = || {
+                    monoloop::run(async {
+                        let error = stdin().read(&mut [0]).await.unwrap_err();
+                        assert!(error.to_string().contains("forked"), "{error}");
+                        let error = stdout().write(b"x").await.unwrap_err();
+                        assert!(error.to_string().contains("forked"), "{error}");
+                    });
+                };
+                thread::spawn(own_loop).join().unwrap();
+            });
+            // The parent goes on.
+            assert_eq!(stderr().write(b"forked").await.unwrap(), 6);
+            assert_eq!(reading.await.unwrap(), 1);
+        });
+    });
+    let mut told = [0; 6];
+    child.stderr.as_mut().unwrap().read_exact(&mut told).unwrap();
+    assert_eq!(&told, b"forked");
+    send(&mut child, "x");
+    let written = output_of(child);
+    assert!(written.len() > 64 * 1024 && written.bytes().all(|byte| byte == b'x'));
 }
 
 #[test]

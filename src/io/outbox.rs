@@ -45,8 +45,16 @@ struct State {
     /// Somebody was asked to start a writer, and bytes were there ever since.
     has_writer: bool,
     failure: Option<Failure>,
-    /// Those who wait for room, or for the end.
+    /// How many bytes were pushed, ever, and how many of them are written, or lost.
+    pushed: u64,
+    through: u64,
+    /// Those who wait for room.
     waiters: Vec<Waker>,
+    /// Those of them who were woken when the batch that is under way was taken, and did not push since: what room there
+    /// is they share, lest one who always has more takes it all, again and again.
+    invited: Vec<Waker>,
+    /// Those who wait until something is written.
+    watchers: Vec<Waker>,
     is_orphan: bool,
 }
 
@@ -76,7 +84,11 @@ impl Outbox {
             is_writing: false,
             has_writer: false,
             failure: None,
+            pushed: 0,
+            through: 0,
             waiters: Vec::new(),
+            invited: Vec::new(),
+            watchers: Vec::new(),
             is_orphan: false,
         };
         Self { limit, state: Mutex::new(state), turn: Mutex::new(()) }
@@ -88,42 +100,86 @@ impl Outbox {
 
     /// Takes as many bytes as there is room for, or waits for room.
     pub(crate) fn poll_push(&self, cx: &Context<'_>, data: &[u8]) -> Poll<io::Result<Pushed>> {
-        self.poll_state(cx, |state| {
-            if let Some(failure) = state.failure.take() {
-                return Poll::Ready(Err(failure.error));
-            }
-            let len = data.len().min(self.limit - state.bytes.len());
-            if len == 0 && !data.is_empty() {
-                return Poll::Pending;
-            }
-            state.bytes.extend_from_slice(&data[..len]);
-            let needs_writer = len > 0 && !mem::replace(&mut state.has_writer, true);
-            Poll::Ready(Ok(Pushed { len, needs_writer }))
-        })
+        // Dropped after the lock.
+        let mut invitation = None;
+        self.poll_state(
+            cx,
+            |state| &mut state.waiters,
+            |state| {
+                if let Some(failure) = state.failure.take() {
+                    return Poll::Ready(Err(failure.error));
+                }
+                let mut room = self.limit - state.bytes.len();
+                let place = state.invited.iter().position(|one| one.will_wake(cx.waker()));
+                if state.is_writing && !state.invited.is_empty() {
+                    room = place.map_or(0, |_| room.div_ceil(state.invited.len()));
+                }
+                let len = data.len().min(room);
+                if len == 0 && !data.is_empty() {
+                    return Poll::Pending;
+                }
+                invitation = place.map(|place| state.invited.swap_remove(place));
+                state.bytes.extend_from_slice(&data[..len]);
+                state.pushed += len as u64;
+                let needs_writer = len > 0 && !mem::replace(&mut state.has_writer, true);
+                Poll::Ready(Ok(Pushed { len, needs_writer }))
+            },
+        )
+    }
+
+    /// How many bytes were pushed so far.
+    pub(crate) fn pushed(&self) -> u64 {
+        self.lock().pushed
+    }
+
+    /// Waits until the first so many bytes are written.
+    pub(crate) fn poll_written(&self, cx: &Context<'_>, pushed: u64) -> Poll<io::Result<()>> {
+        self.poll_state(
+            cx,
+            |state| &mut state.watchers,
+            |state| match state.failure.take() {
+                Some(failure) => Poll::Ready(Err(failure.error)),
+                // More than all were pushed before a fork, into another.
+                None if state.through >= pushed.min(state.pushed) => Poll::Ready(Ok(())),
+                None => Poll::Pending,
+            },
+        )
     }
 
     /// Waits until all is written.
     pub(crate) fn poll_empty(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_state(cx, |state| match state.failure.take() {
-            Some(failure) => Poll::Ready(Err(failure.error)),
-            None if state.is_empty() => Poll::Ready(Ok(())),
-            None => Poll::Pending,
-        })
+        self.poll_state(
+            cx,
+            |state| &mut state.watchers,
+            |state| match state.failure.take() {
+                Some(failure) => Poll::Ready(Err(failure.error)),
+                None if state.is_empty() => Poll::Ready(Ok(())),
+                None => Poll::Pending,
+            },
+        )
     }
 
     /// Waits until all is written, or lost.
     pub(crate) fn poll_idle(&self, cx: &Context<'_>) -> Poll<()> {
-        self.poll_state(cx, |state| if state.is_empty() { Poll::Ready(()) } else { Poll::Pending })
+        self.poll_state(
+            cx,
+            |state| &mut state.watchers,
+            |state| match state.is_empty() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            },
+        )
     }
 
     fn poll_state<T>(
         &self,
         cx: &Context<'_>,
+        line: fn(&mut State) -> &mut Vec<Waker>,
         mut look: impl FnMut(&mut State) -> Poll<T>,
     ) -> Poll<T> {
         let mut state = self.lock();
         let first = look(&mut state);
-        if first.is_ready() || state.is_awaited_by(cx.waker()) {
+        if first.is_ready() || line(&mut state).iter().any(|one| one.will_wake(cx.waker())) {
             return first;
         }
         drop(state);
@@ -131,7 +187,7 @@ impl Outbox {
         let mut state = self.lock();
         let second = look(&mut state);
         if second.is_pending() {
-            state.waiters.push(waker);
+            line(&mut state).push(waker);
         }
         second
     }
@@ -161,6 +217,7 @@ impl Outbox {
                 unheard = state.fail(error, batch.len() - written);
             }
             state.is_writing = false;
+            state.through = state.pushed - state.bytes.len() as u64;
             state.spare = batch;
             state.spare.clear();
         }
@@ -181,9 +238,20 @@ impl Outbox {
             let spare = mem::take(&mut state.spare);
             Some(mem::replace(&mut state.bytes, spare))
         };
-        let waiters = mem::take(&mut state.waiters);
+        let (waiters, watchers) = (mem::take(&mut state.waiters), mem::take(&mut state.watchers));
+        let mut old = mem::take(&mut state.invited);
         drop(state);
-        for waiter in waiters {
+        if waiters.len() > 1 && batch.is_some() {
+            // Foreign code, as the drops are.
+            match catch_unwind(AssertUnwindSafe(|| waiters.clone())) {
+                Ok(invited) => old.append(&mut mem::replace(&mut self.lock().invited, invited)),
+                Err(payload) => {
+                    panic.get_or_insert(payload);
+                }
+            }
+        }
+        drop(old);
+        for waiter in waiters.into_iter().chain(watchers) {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waiter.wake())) {
                 panic.get_or_insert(payload);
             }
@@ -216,10 +284,6 @@ impl State {
         self.bytes.is_empty() && !self.is_writing
     }
 
-    fn is_awaited_by(&self, waker: &Waker) -> bool {
-        self.waiters.iter().any(|waiter| waiter.will_wake(waker))
-    }
-
     fn fail(&mut self, error: io::Error, unwritten: usize) -> Option<Failure> {
         let failure = Failure { error, bytes: unwritten + self.bytes.len() };
         self.bytes.clear();
@@ -228,5 +292,98 @@ impl State {
         }
         self.failure = Some(failure);
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use super::*;
+
+    /// One who pushes and waits, told from others by its waker.
+    struct Somebody;
+
+    impl Wake for Somebody {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    fn somebody() -> Waker {
+        Waker::from(Arc::new(Somebody))
+    }
+
+    fn push(outbox: &Outbox, who: &Waker, len: usize) -> Option<usize> {
+        match outbox.poll_push(&Context::from_waker(who), &vec![0; len]) {
+            Poll::Ready(pushed) => Some(pushed.expect("nothing failed").len),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Drains the box; calls `meanwhile` with the number of each batch while it is written.
+    fn drain(outbox: &Outbox, mut meanwhile: impl FnMut(usize)) {
+        let mut batches = 0;
+        let write = |_: &[u8]| {
+            batches += 1;
+            meanwhile(batches);
+            Ok(())
+        };
+        assert!(outbox.drain(&outbox.turn(), write).is_none());
+    }
+
+    #[test]
+    fn those_who_wait_share_the_room() {
+        let outbox = Outbox::new(10);
+        let [greedy, modest, late, last] = std::array::from_fn(|_| somebody());
+        assert_eq!(push(&outbox, &greedy, 10), Some(10));
+        let mut batches = 0;
+        drain(&outbox, |batch| {
+            batches = batch;
+            match batch {
+                1 => {
+                    assert_eq!(push(&outbox, &greedy, 99), Some(10));
+                    assert_eq!(push(&outbox, &greedy, 99), None);
+                    assert_eq!(push(&outbox, &modest, 3), None);
+                }
+                2 => {
+                    assert_eq!(push(&outbox, &greedy, 99), Some(5));
+                    assert_eq!(push(&outbox, &greedy, 99), None);
+                    assert_eq!(push(&outbox, &late, 1), None);
+                    assert_eq!(push(&outbox, &modest, 3), Some(3));
+                    // Nobody is waited for any more.
+                    assert_eq!(push(&outbox, &late, 1), Some(1));
+                    assert_eq!(push(&outbox, &greedy, 99), Some(1));
+                    assert_eq!(push(&outbox, &greedy, 99), None);
+                    assert_eq!(push(&outbox, &modest, 99), None);
+                }
+                // Those who were woken and do not come hold up nobody for longer than a batch.
+                3 => assert_eq!(push(&outbox, &last, 9), None),
+                4 => unreachable!("nothing was pushed"),
+                _ => {}
+            }
+        });
+        assert_eq!(batches, 3);
+        assert_eq!(push(&outbox, &last, 99), Some(10));
+    }
+
+    #[test]
+    fn what_is_pushed_later_is_not_waited_for() {
+        let outbox = Outbox::new(10);
+        let (one, other) = (somebody(), somebody());
+        let cx = &mut Context::from_waker(&one);
+        assert_eq!(push(&outbox, &one, 4), Some(4));
+        let pushed = outbox.pushed();
+        assert!(outbox.poll_written(cx, pushed).is_pending());
+        drain(&outbox, |batch| match batch {
+            1 => {
+                assert!(outbox.poll_written(cx, pushed).is_pending());
+                assert_eq!(push(&outbox, &other, 4), Some(4));
+            }
+            _ => {
+                assert!(outbox.poll_written(cx, pushed).is_ready());
+                assert!(outbox.poll_empty(cx).is_pending());
+            }
+        });
+        assert!(outbox.poll_empty(cx).is_ready());
     }
 }

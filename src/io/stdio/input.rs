@@ -11,13 +11,14 @@ use std::io::{self, IsTerminal, Read};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use futures_io::AsyncRead;
 
-use super::{KEEP_ALIVE, Standard, patiently};
+use super::{KEEP_ALIVE, OfProcess, Standard, left_locked, patiently};
 use crate::event_loop::report_panic;
 
 /// How much is read at once.
@@ -26,14 +27,29 @@ const READ: usize = 64 * 1024;
 /// How long a line may be.
 const LINE: usize = 1024 * 1024;
 
-static INPUT: Input = Input { state: Mutex::new(State::new()), demand: Condvar::new() };
+static INPUT: OfProcess<Input> = OfProcess::new();
+
+/// What this process has read of it.
+fn input() -> Arc<Input> {
+    INPUT.get_or_make(|copied| Input {
+        state: Mutex::default(),
+        demand: Condvar::new(),
+        is_reading: AtomicBool::new(false),
+        is_left_locked: copied.is_some_and(|copied| copied.is_reading.load(Ordering::SeqCst)),
+    })
+}
 
 struct Input {
     state: Mutex<State>,
     /// A read was asked for.
     demand: Condvar,
+    /// A read is to begin, or under way: std's handle is in use.
+    is_reading: AtomicBool,
+    /// It was when this process was forked.
+    is_left_locked: bool,
 }
 
+#[derive(Default)]
 struct State {
     bytes: Bytes,
     /// How many reads were asked for, and how many of them are over: one less, or as many.
@@ -45,14 +61,16 @@ struct State {
     waiters: Vec<Waker>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 enum Last {
+    #[default]
     Bytes,
     End,
     Error(io::ErrorKind, Option<i32>),
 }
 
 /// What was read and nobody has taken: `all[start..]`.
+#[derive(Default)]
 struct Bytes {
     all: Vec<u8>,
     start: usize,
@@ -73,35 +91,28 @@ impl Bytes {
     }
 }
 
-impl State {
-    const fn new() -> Self {
-        Self {
-            bytes: Bytes { all: Vec::new(), start: 0 },
-            begun: 0,
-            ended: 0,
-            last: Last::Bytes,
-            has_thread: false,
-            waiters: Vec::new(),
-        }
-    }
-
-    /// Asks for a read, if none is under way. Gives its number.
-    fn ask(&mut self) -> io::Result<u64> {
-        if self.begun == self.ended {
-            if !self.has_thread {
-                thread::Builder::new().name("monoloop-stdin".into()).spawn(|| INPUT.serve())?;
-                self.has_thread = true;
-            }
-            self.begun += 1;
-            INPUT.demand.notify_one();
-        }
-        Ok(self.begun)
-    }
-}
-
 impl Input {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a read, if none is under way. Gives its number.
+    fn ask(self: &Arc<Self>, state: &mut State) -> io::Result<u64> {
+        if self.is_left_locked {
+            return Err(left_locked("stdin"));
+        }
+        if state.begun == state.ended {
+            if !state.has_thread {
+                let own = Arc::clone(self);
+                let thread = thread::Builder::new().name("monoloop-stdin".into());
+                thread.spawn(move || own.serve())?;
+                state.has_thread = true;
+            }
+            state.begun += 1;
+            self.is_reading.store(true, Ordering::SeqCst);
+            self.demand.notify_one();
+        }
+        Ok(state.begun)
     }
 
     /// The thread: reads when it is asked to.
@@ -112,6 +123,7 @@ impl Input {
             if state.begun > state.ended {
                 drop(state);
                 let read = patiently(Standard::Input, || io::stdin().lock().read(&mut buffer));
+                self.is_reading.store(false, Ordering::SeqCst);
                 self.take_in(&buffer, read);
                 state = self.lock();
                 continue;
@@ -215,9 +227,11 @@ impl Stdin {
         cx: &Context<'_>,
         mut look: impl FnMut(&mut Bytes, bool) -> Option<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let mut waker = None;
+        let (input, mut waker) = (input(), None);
         loop {
-            let mut state = INPUT.lock();
+            let mut state = input.lock();
+            // One with a higher number was asked for before a fork.
+            self.awaited = self.awaited.filter(|&awaited| awaited <= state.begun);
             let is_over = self.awaited.is_some_and(|awaited| awaited <= state.ended);
             let is_end = is_over && matches!(state.last, Last::End);
             if let Some(found) = look(&mut state.bytes, is_end) {
@@ -232,7 +246,7 @@ impl Stdin {
                 }
             }
             if self.awaited.is_none() {
-                self.awaited = Some(state.ask()?);
+                self.awaited = Some(input.ask(&mut state)?);
             }
             if state.waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
                 return Poll::Pending;

@@ -6,6 +6,9 @@
 //! reads or writes through std's own [`Stdin`](std::io::Stdin), [`Stdout`](std::io::Stdout) and
 //! [`Stderr`](std::io::Stderr): what `print!` and `read_line` do fits in. The threads belong to no loop, and nobody waits for
 //! one that reads. Where somebody else did make one non-blocking, the thread waits for its readiness.
+//!
+//! A fork leaves the threads, and what they have in hand, to the parent: the child begins with nothing. If one of them was
+//! using std's handle in that moment, the child's copy is locked for ever, and using it is an error.
 
 mod input;
 mod output;
@@ -14,7 +17,11 @@ pub use input::{NextLine, Stdin, stdin};
 pub use output::{Stderr, Stdout, stderr, stdout};
 
 use std::io;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::executor::Origin;
 
 /// After how much time without work a thread ends.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -24,6 +31,46 @@ enum Standard {
     Input,
     Output,
     Error,
+}
+
+/// What the threads of one process share.
+struct OfProcess<T>(Mutex<Option<(Origin, Arc<T>)>>);
+
+impl<T> OfProcess<T> {
+    const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Origin, Arc<T>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What this process has, if it has any.
+    fn get(&self) -> Option<Arc<T>> {
+        self.lock()
+            .as_ref()
+            .filter(|(origin, _)| origin.is_here())
+            .map(|(_, made)| Arc::clone(made))
+    }
+
+    /// What this process has, made when it is first asked for. `make` is told what a fork has copied, if any.
+    fn get_or_make(&self, make: impl FnOnce(Option<&T>) -> T) -> Arc<T> {
+        let mut made = self.lock();
+        if let Some((origin, made)) = &*made {
+            if origin.is_here() {
+                return Arc::clone(made);
+            }
+        }
+        let new = Arc::new(make(made.as_ref().map(|(_, copied)| &**copied)));
+        // The copied wakers and guards are the parent's: to drop them here is not for us.
+        mem::forget(made.replace((Origin::here(), Arc::clone(&new))));
+        new
+    }
+}
+
+/// The error of a child that was forked while the parent used one of std's handles.
+fn left_locked(what: &str) -> io::Error {
+    io::Error::other(format!("the process was forked while another thread used the {what}"))
 }
 
 /// Repeats an operation of a stream until it was neither interrupted nor would have blocked.

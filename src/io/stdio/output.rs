@@ -5,14 +5,15 @@ use std::io::{self, IsTerminal, Write};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
 use futures_io::AsyncWrite;
 
-use super::{KEEP_ALIVE, Standard, patiently};
+use super::{KEEP_ALIVE, OfProcess, Standard, left_locked, patiently};
 use crate::event_loop::{context, report_panic};
 use crate::executor::Lost;
 use crate::io::outbox::{Failure, Outbox};
@@ -20,10 +21,36 @@ use crate::io::outbox::{Failure, Outbox};
 /// How many bytes wait to be written at most; as many may be under way.
 const BEHIND: usize = 64 * 1024;
 
-static STDOUT: Output =
-    Output::new("stdout", |bytes| write_all(Standard::Output, io::stdout().lock(), bytes));
-static STDERR: Output =
-    Output::new("stderr", |bytes| write_all(Standard::Error, io::stderr().lock(), bytes));
+static STDOUT: Stream = Stream {
+    name: "stdout",
+    write: |bytes| write_all(Standard::Output, io::stdout().lock(), bytes),
+    output: OfProcess::new(),
+};
+static STDERR: Stream = Stream {
+    name: "stderr",
+    write: |bytes| write_all(Standard::Error, io::stderr().lock(), bytes),
+    output: OfProcess::new(),
+};
+
+/// One of the two.
+struct Stream {
+    name: &'static str,
+    write: fn(&[u8]) -> io::Result<()>,
+    output: OfProcess<Output>,
+}
+
+impl Stream {
+    fn output(&'static self) -> Arc<Output> {
+        self.output.get_or_make(|copied| Output {
+            stream: self,
+            outbox: Outbox::new(BEHIND),
+            thread: Mutex::default(),
+            demand: Condvar::new(),
+            is_writing: AtomicBool::new(false),
+            is_left_locked: copied.is_some_and(|copied| copied.is_writing.load(Ordering::SeqCst)),
+        })
+    }
+}
 
 /// As [`Write::write_all`], and flushes.
 fn write_all(stream: Standard, mut out: impl Write, mut bytes: &[u8]) -> io::Result<()> {
@@ -37,15 +64,19 @@ fn write_all(stream: Standard, mut out: impl Write, mut bytes: &[u8]) -> io::Res
 }
 
 struct Output {
-    name: &'static str,
-    write: fn(&[u8]) -> io::Result<()>,
+    stream: &'static Stream,
     outbox: Outbox,
     thread: Mutex<WriterThread>,
     /// A writer is wanted.
     demand: Condvar,
+    /// Std's handle is in use.
+    is_writing: AtomicBool,
+    /// It was when this process was forked.
+    is_left_locked: bool,
 }
 
 /// What is known of the thread.
+#[derive(Default)]
 struct WriterThread {
     is_there: bool,
     is_wanted: bool,
@@ -54,22 +85,14 @@ struct WriterThread {
 }
 
 impl Output {
-    const fn new(name: &'static str, write: fn(&[u8]) -> io::Result<()>) -> Self {
-        let thread = WriterThread { is_there: false, is_wanted: false, guards: Vec::new() };
-        Self {
-            name,
-            write,
-            outbox: Outbox::new(BEHIND),
-            thread: Mutex::new(thread),
-            demand: Condvar::new(),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, WriterThread> {
         self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn poll_write(&'static self, cx: &Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Arc<Self>, cx: &Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_left_locked {
+            return Poll::Ready(Err(left_locked(self.stream.name)));
+        }
         self.outbox.poll_push(cx, data).map_ok(|pushed| {
             context::try_with(|core| core.will_have_output(finish));
             if pushed.needs_writer {
@@ -80,7 +103,7 @@ impl Output {
     }
 
     /// Has the thread write.
-    fn want(&'static self) {
+    fn want(self: Arc<Self>) {
         let guard = context::try_with(|core| core.work_guard()).flatten();
         let mut thread = self.lock();
         thread.guards.extend(guard);
@@ -89,8 +112,8 @@ impl Output {
             self.demand.notify_one();
             return;
         }
-        let name = format!("monoloop-{}", self.name);
-        match thread::Builder::new().name(name).spawn(|| self.serve()) {
+        let (name, own) = (format!("monoloop-{}", self.stream.name), Arc::clone(&self));
+        match thread::Builder::new().name(name).spawn(move || own.serve()) {
             Ok(_) => thread.is_there = true,
             Err(error) => {
                 thread.is_wanted = false;
@@ -125,7 +148,12 @@ impl Output {
     fn drain(&self) {
         let turn = self.outbox.turn();
         // How far std came, it does not say.
-        let write = |bytes: &[u8]| (self.write)(bytes).map_err(|error| (0, error));
+        let write = |bytes: &[u8]| {
+            self.is_writing.store(true, Ordering::SeqCst);
+            let written = (self.stream.write)(bytes);
+            self.is_writing.store(false, Ordering::SeqCst);
+            written.map_err(|error| (0, error))
+        };
         let drained = catch_unwind(AssertUnwindSafe(|| self.outbox.drain(&turn, write)));
         drop(turn);
         if let Err(payload) = drained {
@@ -145,7 +173,7 @@ impl Output {
             }
         }
         let Failure { error, bytes } = self.outbox.take_failure()?;
-        Some(Lost { target: format!("<{}>", self.name).into(), bytes, error })
+        Some(Lost { target: format!("<{}>", self.stream.name).into(), bytes, error })
     }
 }
 
@@ -159,7 +187,8 @@ impl Wake for Unparker {
 
 /// Waits until what was written to both is through, until `deadline`. Gives what nobody was told was lost.
 fn finish(deadline: Option<Instant>) -> Vec<Lost> {
-    [&STDOUT, &STDERR].into_iter().filter_map(|output| output.finish(deadline)).collect()
+    let outputs = [&STDOUT, &STDERR].into_iter().filter_map(|stream| stream.output.get());
+    outputs.filter_map(|output| output.finish(deadline)).collect()
 }
 
 macro_rules! stream {
@@ -182,7 +211,7 @@ macro_rules! stream {
         #[doc(alias = "connect_write_pipe")]
         #[must_use]
         pub fn $function() -> $name {
-            $name { _private: () }
+            $name { flushing: None }
         }
 
         #[doc = concat!("The standard ", $what, " of the process; made by [`", stringify!($function), "`].")]
@@ -201,7 +230,8 @@ macro_rules! stream {
         /// A dropped `write` or `flush` loses nothing. A dropped `write_all` has written an unknown number of bytes.
         #[derive(Debug)]
         pub struct $name {
-            _private: (),
+            /// A flush is under way: of so many bytes.
+            flushing: Option<u64>,
         }
 
         impl $name {
@@ -214,15 +244,21 @@ macro_rules! stream {
 
         impl AsyncWrite for $name {
             fn poll_write(
-                self: Pin<&mut Self>,
+                mut self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 data: &[u8],
             ) -> Poll<io::Result<usize>> {
-                $output.poll_write(cx, data)
+                self.flushing = None;
+                $output.output().poll_write(cx, data)
             }
 
-            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                $output.outbox.poll_empty(cx)
+            fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                // Not what others write meanwhile, which may never end.
+                let output = $output.output();
+                let pushed = *self.flushing.get_or_insert_with(|| output.outbox.pushed());
+                let written = ready!(output.outbox.poll_written(cx, pushed));
+                self.flushing = None;
+                Poll::Ready(written)
             }
 
             /// Flushes. The descriptor is the process's, and stays open.
