@@ -96,6 +96,59 @@ fn a_flush_does_not_wait_for_what_is_written_later() {
 }
 
 #[test]
+fn a_flush_does_not_wait_for_later_flushes() {
+    run(async {
+        let (ours, mut peer) = duplex(2);
+        let writer = Rc::new(StreamWriter::new(ours));
+        let write_and_flush = |data: &'static [u8]| {
+            let writer = Rc::clone(&writer);
+            spawn(async move {
+                writer.write(data).unwrap();
+                writer.flush().await
+            })
+        };
+        let first = write_and_flush(&[0; 10]);
+        rest().await;
+        // As much comes as goes, and each wants a flush of its own.
+        let later: Vec<_> = (0..10).map(|_| write_and_flush(&[0; 2])).collect();
+        for _ in 0..10 {
+            peer.read_exact(&mut [0; 2]).await.unwrap();
+            rest().await;
+        }
+        assert!(writer.unsent() > 0);
+        assert!(first.is_finished());
+        drop((first, later));
+    });
+}
+
+#[test]
+fn drain_ends_beside_one_who_writes_and_drains_again_and_again() {
+    run(async {
+        let (ours, mut peer) = duplex(16);
+        let writer = Rc::new(StreamWriter::new(ours));
+        writer.set_water_marks(10, 0);
+        let busy = Rc::clone(&writer);
+        let busy = spawn(async move {
+            loop {
+                busy.write(&[0; 40]).unwrap();
+                busy.drain().await.unwrap();
+            }
+        });
+        yield_now().await;
+        let patient = Rc::clone(&writer);
+        let patient = spawn(async move { patient.drain().await });
+        for _ in 0..10 {
+            rest().await;
+            peer.read_exact(&mut [0; 8]).await.unwrap();
+        }
+        rest().await;
+        assert!(patient.is_finished());
+        busy.abort();
+        drop(patient);
+    });
+}
+
+#[test]
 fn with_a_high_mark_of_zero_drain_waits_for_all() {
     run(async {
         let (ours, mut peer) = duplex(2);

@@ -50,6 +50,8 @@ struct State {
     marks: Marks,
     /// `unsent` went above the high-water mark, and not yet down to the low one.
     is_paused: bool,
+    /// How often that ended: whoever waited for it is through, whatever others wrote since.
+    resumes: u64,
     wish: Wish,
     /// How many bytes were written, ever.
     written: u64,
@@ -85,6 +87,7 @@ impl Outgoing {
                 unsent: 0,
                 marks: Marks::default(),
                 is_paused: false,
+                resumes: 0,
                 wish: Wish::Open,
                 written: 0,
                 flushed: 0,
@@ -194,7 +197,11 @@ impl Outgoing {
     /// was. Gives way to other tasks now and then even if there is.
     pub(crate) async fn drained(&self) -> io::Result<()> {
         poll_fn(poll_proceed_mut).await;
-        self.until(|state| (!state.is_paused || state.wish >= Wish::Close).then_some(Ok(()))).await
+        let resumes = self.state.borrow().resumes;
+        let is_through = |state: &State| {
+            !state.is_paused || state.resumes != resumes || state.wish >= Wish::Close
+        };
+        self.until(|state| is_through(state).then_some(Ok(()))).await
     }
 
     /// Waits until all that was written before is sent and flushed.
@@ -243,12 +250,18 @@ impl State {
     }
 
     /// Whether somebody waits for a flush of no more than what was sent.
-    fn is_flush_due(&self) -> bool {
-        self.flushed < self.flush_at && self.flush_at <= self.sent()
+    ///
+    /// At the end of a batch also for those who came before the last of them.
+    fn is_flush_due(&self, at_end_of_batch: bool) -> bool {
+        let sent = self.sent();
+        self.flushed < self.flush_at
+            && (self.flush_at <= sent || at_end_of_batch && self.flushed < sent)
     }
 
     fn look_at_marks(&mut self) {
-        self.is_paused = self.marks.pauses(self.unsent, self.is_paused);
+        let was_paused = self.is_paused;
+        self.is_paused = self.marks.pauses(self.unsent, was_paused);
+        self.resumes += u64::from(was_paused && !self.is_paused);
     }
 }
 

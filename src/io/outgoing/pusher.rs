@@ -90,12 +90,13 @@ impl<W: AsyncWrite + Unpin> Pusher<W> {
             if self.wish() == Wish::Abort {
                 return Poll::Ready(Ok(()));
             }
-            if self.sent == self.sending.len() {
-                self.take_queue();
-            }
-            let is_flush_due = self.outgoing.state.borrow().is_flush_due();
+            let at_end_of_batch = self.sent == self.sending.len();
+            let is_flush_due = self.outgoing.state.borrow().is_flush_due(at_end_of_batch);
             if is_flush_due {
                 ready!(self.poll_flush(cx))?;
+            }
+            if at_end_of_batch {
+                self.take_queue();
             }
             if self.sending.is_empty() {
                 ready!(self.poll_idle(cx))?;
