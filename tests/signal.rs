@@ -6,7 +6,7 @@
 mod census;
 mod common;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -23,10 +23,12 @@ use common::{grumpy, isolated, panic_of, quiet_panic, reporting_loop, settle, vi
 use futures_lite::StreamExt;
 use monoloop::io::{AsyncReadExt, AsyncWriteExt};
 use monoloop::net::{TcpListener, TcpStream};
-use monoloop::signal::{Signal, SignalKind, ctrl_c, on_signal, signal, terminate};
+use monoloop::signal::{Signal, SignalHandle, SignalKind, ctrl_c, on_signal, signal, terminate};
 use monoloop::task::CancelToken;
 use monoloop::{EventLoop, run, spawn, yield_now};
-use rustix::process::{Signal as Number, getppid, kill_process};
+use rustix::process::{
+    Resource, Rlimit, Signal as Number, getppid, getrlimit, kill_process, setrlimit,
+};
 
 const KIND: SignalKind = SignalKind::USER_1;
 
@@ -436,6 +438,29 @@ fn a_signal_that_was_ignored_is_so_again() {
 }
 
 #[test]
+fn a_signal_that_was_ignored_stays_so_if_nobody_can_listen() {
+    let _leftovers = no_leftovers();
+    isolated("a_signal_that_was_ignored_stays_so_if_nobody_can_listen", || {
+        // SAFETY: ignores a signal.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+        run(async {
+            // What all signals share is there.
+            let _other = signal(KIND).unwrap();
+            let limit = getrlimit(Resource::Nofile);
+            setrlimit(Resource::Nofile, Rlimit { current: Some(3), ..limit.clone() }).unwrap();
+            let refused = signal(SignalKind::HANGUP).map(drop);
+            setrlimit(Resource::Nofile, limit).unwrap();
+            assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EMFILE));
+            send(SignalKind::HANGUP);
+            let mut listener = signal(SignalKind::HANGUP).unwrap();
+            send(SignalKind::HANGUP);
+            listener.recv().await;
+        });
+        assert_eq!(effect(SignalKind::HANGUP), Effect::Nothing);
+    });
+}
+
+#[test]
 fn the_handler_leaves_the_error_number_alone_and_a_full_pipe_blocks_nobody() {
     let _leftovers = no_leftovers();
     isolated("the_handler_leaves_the_error_number_alone_and_a_full_pipe_blocks_nobody", || {
@@ -579,6 +604,47 @@ fn a_callback_is_called_until_it_is_removed() {
     let reports = reports.take();
     assert_eq!(reports.len(), 1, "{reports:?}");
     assert!(reports[0].contains("the second call"), "{reports:?}");
+}
+
+/// Though another loop passed on a signal that came meanwhile.
+#[test]
+fn a_callback_that_removed_itself_is_called_no_more() {
+    let _leftovers = no_leftovers();
+    run(async {
+        let calls = Rc::new(Cell::new(0));
+        let own_handle: Rc<RefCell<Option<SignalHandle>>> = Rc::default();
+        let (tell, told) = mpsc::channel();
+        let (count, handle) = (Rc::clone(&calls), Rc::clone(&own_handle));
+        let callback = move || {
+            count.set(count.get() + 1);
+            told.recv().expect("the other loop had the first");
+            send(KIND);
+            told.recv().expect("the other loop had the second");
+            assert!(handle.take().expect("it is called once").remove());
+        };
+        *own_handle.borrow_mut() = Some(on_signal(KIND, callback).unwrap());
+        let (begin, begun) = mpsc::channel();
+        let other = thread::spawn(move || {
+            run(async {
+                let mut listener = signal(KIND).unwrap();
+                begin.send(()).unwrap();
+                for _ in 0..2 {
+                    listener.recv().await;
+                    tell.send(()).unwrap();
+                }
+            });
+        });
+        begun.recv().unwrap();
+        send(KIND);
+        while calls.get() == 0 {
+            yield_now().await;
+        }
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        other.join().unwrap();
+        assert_eq!(calls.get(), 1);
+    });
 }
 
 // ----- other system calls

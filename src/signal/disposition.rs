@@ -47,7 +47,7 @@ pub(super) struct Disposition {
 impl Disposition {
     /// Installs the handler, which does not tell anybody yet.
     pub(super) fn take_over(signal: i32) -> io::Result<Self> {
-        let was_default = !found::is_ignored_or_caught(signal);
+        let was_default = !found::is_ignored_or_caught(signal)?;
         let is_pending = Arc::new(AtomicBool::new(false));
         let is_fatal = Arc::new(AtomicBool::new(was_default));
         // It knows the default of every signal that has a name, which those for real-time have not.
@@ -110,21 +110,30 @@ pub(crate) fn do_default(kind: SignalKind) {
 
 /// What the process did with a signal before us.
 mod found {
-    /// Whether it was ignored, or somebody else's handler is there. If nobody can tell, it was not.
+    /// Whether it was ignored, or somebody else's handler is there. Where that cannot be known, it was not.
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor left to ask with: to take what is ignored for the default would be fatal.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(super) fn is_ignored_or_caught(signal: i32) -> bool {
-        let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return false };
+    pub(super) fn is_ignored_or_caught(signal: i32) -> std::io::Result<bool> {
+        use std::io::ErrorKind::{NotFound, PermissionDenied};
+
+        let status = match std::fs::read_to_string("/proc/self/status") {
+            Err(error) if matches!(error.kind(), NotFound | PermissionDenied) => return Ok(false),
+            status => status?,
+        };
         let bit = 1_u64.checked_shl(signal as u32 - 1).unwrap_or(0);
-        status.lines().any(|line| {
+        Ok(status.lines().any(|line| {
             let mask = line.strip_prefix("SigIgn:").or_else(|| line.strip_prefix("SigCgt:"));
             mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
                 .is_some_and(|mask| mask & bit != 0)
-        })
+        }))
     }
 
     /// Only unsafe code could ask. Rust's runtime ignores SIGPIPE.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(super) fn is_ignored_or_caught(signal: i32) -> bool {
-        signal == signal_hook::consts::SIGPIPE
+    pub(super) fn is_ignored_or_caught(signal: i32) -> std::io::Result<bool> {
+        Ok(signal == signal_hook::consts::SIGPIPE)
     }
 }

@@ -7,6 +7,7 @@ use super::SignalKind;
 use super::listener::listen;
 use crate::event_loop::{context, report_panic};
 use crate::executor::task::TaskRef;
+use crate::yield_now;
 
 /// Calls `callback` on the loop for each signal of a kind, until [`SignalHandle::remove`] is called or the loop
 /// ends. Signals coalesce, as the [module](super) says. There may be other callbacks and listeners of the same kind.
@@ -54,6 +55,8 @@ pub fn on_signal(
                     if let Err(payload) = catch_unwind(AssertUnwindSafe(&mut callback)) {
                         report_panic(payload);
                     }
+                    // One that removed itself ends here, though there was another signal.
+                    yield_now().await;
                 }
             },
             location,
