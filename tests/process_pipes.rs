@@ -7,12 +7,12 @@ mod census;
 mod common;
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::process;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use monoloop::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use monoloop::process::{Child, Command, OutputOverrun, Stdio, shell};
 use monoloop::time::sleep;
 use monoloop::{run, spawn};
-use rustix::fs::{OFlags, fcntl_getfl};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, getgid, getpgid, getuid, kill_process};
 
 /// More than a pipe holds.
@@ -41,6 +41,31 @@ async fn until_gone() {
     while !children().is_empty() {
         sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// In packet mode a read ends with its packet, though there may be more.
+#[test]
+fn packets_are_read_one_after_the_other() {
+    let _leftovers = no_leftovers();
+    run(async {
+        let mut child = Command::new("cat").piped().spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let mut first = [0; 8];
+        let mut reading = pin!(stdout.read(&mut first));
+        assert!(poll_once(&mut reading).await.is_none());
+        // The child's end of the pipe once more, in packet mode.
+        let path = format!("/proc/{}/fd/1", child.id().unwrap());
+        let mut packets = fs::OpenOptions::new().write(true).open(path).unwrap();
+        fcntl_setfl(&packets, OFlags::DIRECT).unwrap();
+        for packet in [b"a", b"b"] {
+            packets.write_all(packet).unwrap();
+        }
+        assert_eq!(reading.await.unwrap(), 1);
+        let mut second = [0; 8];
+        // Whoever waits for the next event now waits for ever.
+        let second = poll_once(pin!(stdout.read(&mut second))).await;
+        assert_eq!(second.expect("it is there").unwrap(), 1);
+    });
 }
 
 // ----- communicate

@@ -147,9 +147,9 @@ macro_rules! reader {
                 cx: &mut Context<'_>,
                 buffer: &mut Vec<u8>,
             ) -> Poll<io::Result<usize>> {
-                let wanted = buffer.capacity() - buffer.len();
-                debug_assert!(wanted > 0, "no room in {wanted} bytes");
-                self.pipe.poll_bytes(Direction::Read, cx, wanted, |pipe| {
+                debug_assert!(buffer.capacity() > buffer.len(), "no room");
+                // A short read proves nothing: the child may have put its end into packet mode.
+                self.pipe.poll_bytes(Direction::Read, cx, 0, |pipe| {
                     pipe.try_io(|| Ok(rustix::io::read(pipe, spare_capacity(buffer))?))
                 })
             }
@@ -161,8 +161,7 @@ macro_rules! reader {
                 cx: &mut Context<'_>,
                 buffer: &mut [u8],
             ) -> Poll<io::Result<usize>> {
-                let wanted = buffer.len();
-                self.pipe.poll_bytes(Direction::Read, cx, wanted, |mut pipe| pipe.read(buffer))
+                self.pipe.poll_bytes(Direction::Read, cx, 0, |mut pipe| pipe.read(buffer))
             }
 
             fn poll_read_vectored(
@@ -170,10 +169,7 @@ macro_rules! reader {
                 cx: &mut Context<'_>,
                 buffers: &mut [IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
-                let wanted =
-                    buffers.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
-                self.pipe
-                    .poll_bytes(Direction::Read, cx, wanted, |mut pipe| pipe.read_vectored(buffers))
+                self.pipe.poll_bytes(Direction::Read, cx, 0, |mut pipe| pipe.read_vectored(buffers))
             }
         }
 
