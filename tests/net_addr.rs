@@ -92,6 +92,21 @@ fn an_ipv6_literal_may_name_its_interface() {
 }
 
 #[test]
+fn an_ipv6_literal_may_number_its_interface() {
+    let _alone = alone();
+    run(async {
+        let wanted = SocketAddr::from(SocketAddrV6::new("fe80::1".parse().unwrap(), 80, 0, 7));
+        for text in ["[fe80::1%7]:80", "fe80::1%7:80"] {
+            // A lookup would take another thread, and so at least a second poll.
+            let addrs = poll_once(pin!(lookup_host(text))).await.expect("at once").unwrap();
+            assert_eq!(addrs, [wanted], "{text}");
+        }
+        let addrs = poll_once(pin!(lookup_host(("fe80::1%7", 80)))).await.expect("at once");
+        assert_eq!(addrs.unwrap(), [wanted]);
+    });
+}
+
+#[test]
 fn localhost_needs_no_resolver() {
     let _alone = alone();
     run(async {

@@ -5,7 +5,7 @@
 mod net_common;
 
 use std::cell::{Cell, RefCell};
-use std::future::pending;
+use std::future::{pending, ready};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdStream};
 use std::rc::Rc;
@@ -39,6 +39,24 @@ fn client(server: &ServerHandle) -> StdStream {
 /// Lets the loop run until so many connections are served.
 async fn serving(server: &ServerHandle, count: usize) {
     until(|| server.connections() == count).await;
+}
+
+#[test]
+fn an_address_that_a_name_has_twice_is_bound_once() {
+    let _alone = alone();
+    let twice = |_: &str, port| ready(Ok([SocketAddr::from(([127, 0, 0, 1], port)); 2].to_vec()));
+    let event_loop = EventLoop::builder().resolver(twice).build().unwrap();
+    for port in [0, free_port()] {
+        run_on(&event_loop, async {
+            let server = Server::bind(("twice.test", port)).await.unwrap();
+            assert_eq!(server.listeners().len(), 1);
+        });
+    }
+}
+
+/// A port that is free.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 #[test]

@@ -354,6 +354,24 @@ fn datagrams_keep_their_bounds_and_their_order() {
 
 /// The queue is full of another's datagrams, and on Linux only its owner is told when there is room.
 #[test]
+fn a_path_with_a_zero_byte_names_no_other_socket() {
+    let place = Place::new();
+    let _alone = alone();
+    run(async {
+        let receiver = UnixDatagram::bind(&place.0).unwrap();
+        let sender = UnixDatagram::unbound().unwrap();
+        let path = format!("{}\0more", place.0.display());
+        let errors = [
+            sender.send_to(b"x", &path).await.unwrap_err(),
+            sender.try_send_to(b"x", &path).unwrap_err(),
+            sender.connect(&path).unwrap_err(),
+        ];
+        assert_eq!(errors.map(|error| error.kind()), [ErrorKind::InvalidInput; 3]);
+        assert_eq!(receiver.try_recv(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+}
+
+#[test]
 fn a_sender_gets_through_when_another_had_filled_the_queue() {
     let _alone = alone();
     let place = Place::new();

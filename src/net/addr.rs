@@ -67,6 +67,10 @@ impl sealed::Sealed for (&str, u16) {
         if let Ok(ip) = bare.parse::<IpAddr>() {
             return Ok(Target::Addrs(vec![(ip, port).into()]));
         }
+        // With the number of an interface, that is: std takes it only beside a port.
+        if let Ok(addr) = format!("[{bare}]:{port}").parse::<SocketAddrV6>() {
+            return Ok(Target::Addrs(vec![addr.into()]));
+        }
         if host.eq_ignore_ascii_case("localhost") {
             let v4 = (Ipv4Addr::LOCALHOST, port).into();
             return Ok(Target::Addrs(vec![v4, (Ipv6Addr::LOCALHOST, port).into()]));

@@ -35,6 +35,9 @@ macro_rules! datagram_methods {
 
         /// Sends a datagram to the peer given to [`connect`](Self::connect). Gives its length.
         ///
+        /// Any number of tasks may send, and receive. If there is no room, or nothing there, whoever comes first when that
+        /// changes is served first: they do not take turns.
+        ///
         /// # Cancel safety
         ///
         /// If it is dropped while it waits, nothing was sent.

@@ -229,7 +229,14 @@ impl ServerBuilder {
         context::io_with(what, location, |_| Ok(()))?;
         let mut listeners = Vec::new();
         let mut passed_over = None;
+        let mut addrs = Vec::new();
         for addr in resolve(addr.target()).await? {
+            // A name may have an address twice, and it can be bound once; with port 0, too.
+            if !addrs.contains(&addr) {
+                addrs.push(addr);
+            }
+        }
+        for addr in addrs {
             match self.listen(addr) {
                 Ok(listener) => listeners.push(listener),
                 Err(error) if is_not_ours(&error) => passed_over = Some(error),

@@ -31,6 +31,12 @@ fn abstract_name(name: &[u8]) -> io::Result<SocketAddr> {
     <SocketAddr as std::os::android::net::SocketAddrExt>::from_abstract_name(name)
 }
 
+/// The same for socket2, which takes a zero byte within a path for the path's end.
+pub(super) fn for_socket2(path: &Path) -> io::Result<socket2::SockAddr> {
+    of_path(path)?;
+    socket2::SockAddr::unix(path)
+}
+
 /// The path that names an address, as [`of_path`] has it.
 ///
 /// # Errors

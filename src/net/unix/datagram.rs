@@ -138,7 +138,7 @@ impl UnixDatagram {
     ///
     /// If nobody receives there.
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        SockRef::from(self.io.get()).connect(&SockAddr::unix(path)?)
+        SockRef::from(self.io.get()).connect(&addr::for_socket2(path.as_ref())?)
     }
 
     /// Sets the peer to an address of std's, as [`connect`](Self::connect) does to a path.
@@ -165,7 +165,7 @@ impl UnixDatagram {
     ///
     /// If nobody receives there, or what else the operating system says.
     pub async fn send_to(&self, data: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
-        let to = SockAddr::unix(path)?;
+        let to = addr::for_socket2(path.as_ref())?;
         let mut backoff = Backoff::for_full_queue();
         poll_fn(|cx| poll_proceed(cx)).await;
         loop {
@@ -200,7 +200,7 @@ impl UnixDatagram {
     ///
     /// Of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if there is no room.
     pub fn try_send_to(&self, data: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
-        let to = SockAddr::unix(path)?;
+        let to = addr::for_socket2(path.as_ref())?;
         self.io.io_regardless(|io| send_to(io, data, &to))
     }
 
