@@ -447,7 +447,7 @@ fn a_signal_that_was_ignored_stays_so_if_nobody_can_listen() {
             // What all signals share is there.
             let _other = signal(KIND).unwrap();
             let limit = getrlimit(Resource::Nofile);
-            setrlimit(Resource::Nofile, Rlimit { current: Some(3), ..limit.clone() }).unwrap();
+            setrlimit(Resource::Nofile, Rlimit { current: Some(3), ..limit }).unwrap();
             let refused = signal(SignalKind::HANGUP).map(drop);
             setrlimit(Resource::Nofile, limit).unwrap();
             assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EMFILE));
