@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use common::{Log, isolated, on_drop, panic_of, quiet_panic, virtual_loop};
 use monoloop::task::CancelToken;
 use monoloop::{
-    EventLoop, Handle, Interrupted, OnCtrlC, call_later, call_soon, spawn, task, time, yield_now,
+    EventLoop, Handle, Interrupted, JoinHandle, OnCtrlC, call_later, call_soon, spawn, task, time,
+    yield_now,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -53,6 +54,21 @@ fn a_future_that_ends_within_the_grace_period_gives_its_output() {
         "in time"
     });
     assert_eq!(output, Ok("in time"));
+}
+
+/// There is a grace period for those who can know of it.
+#[test]
+fn where_nobody_asked_for_the_token_an_interrupt_drops_the_future_at_once() {
+    let event_loop = virtual_loop();
+    let begin = event_loop.now();
+    event_loop.handle().interrupt().unwrap();
+    assert_eq!(event_loop.run_interruptible(pending::<()>()), Err(Interrupted));
+    assert_eq!(event_loop.now(), begin);
+    // Nor do the others get one at the end.
+    let handle = event_loop.spawn(pending::<()>());
+    let report = event_loop.shutdown();
+    assert!(report.took < SECOND * 2 && report.dropped.len() == 1, "{report}");
+    drop(handle);
 }
 
 #[test]
@@ -377,6 +393,56 @@ fn run_until_stalled_takes_io_that_is_there() {
     assert!(task.is_finished());
     drop(event_loop.run(task));
     drop(peer.read(&mut [0]));
+}
+
+#[cfg(not(miri))]
+/// More sockets than the loop takes events at a time, each with an event that nobody waits for.
+fn noise() -> Vec<monoloop::net::UdpSocket> {
+    let new = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    (0..1100).map(|_| monoloop::net::UdpSocket::from_std(new()).unwrap()).collect()
+}
+
+#[cfg(not(miri))]
+/// A socket, with the task that waits for a byte of it.
+async fn reader() -> (std::net::TcpStream, JoinHandle<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut ours = monoloop::net::TcpStream::from_std(stream).unwrap();
+    let reader = spawn(async move {
+        use monoloop::io::AsyncReadExt;
+        ours.read_exact(&mut [0]).await.unwrap();
+    });
+    (listener.accept().unwrap().0, reader)
+}
+
+#[cfg(not(miri))] // no datagrams
+#[test]
+fn events_that_did_not_fit_are_seen_before_the_loop_has_stalled() {
+    let event_loop = EventLoop::new().unwrap();
+    let (mut peer, reader) = event_loop.run(reader());
+    event_loop.run_until_stalled();
+    let noisy = event_loop.spawn(async move {
+        let noise = noise();
+        peer.write_all(b"x").unwrap();
+        (noise, peer)
+    });
+    event_loop.run_until_stalled();
+    assert!(reader.is_finished());
+    event_loop.run(async { drop(noisy.await) });
+}
+
+#[cfg(not(miri))] // no datagrams
+#[test]
+fn events_that_did_not_fit_are_seen_before_a_virtual_clock_jumps() {
+    virtual_loop().run(async {
+        let (mut peer, reader) = reader().await;
+        // Nothing comes: the clock does not wait for I/O before the next jump.
+        time::sleep(SECOND).await;
+        let _noise = noise();
+        peer.write_all(b"x").unwrap();
+        time::sleep(SECOND).await;
+        assert!(reader.is_finished());
+    });
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Doorbell, Log, settle, woken_by_a_thread};
+use monoloop::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use monoloop::{Builder, EventLoop, Handle, spawn, time, yield_now};
 
 /// Two tasks that wake each other for ever.
@@ -284,4 +285,34 @@ fn a_task_that_is_woken_often_runs_no_more_often_than_others() {
     }));
     settle(&event_loop);
     assert_eq!(log.take(), ["loud", "calm", "loud", "calm", "loud", "calm"]);
+}
+
+/// Several in one task share what it may do in one poll.
+#[test]
+fn branches_of_one_task_take_turns_to_receive() {
+    async fn drain(mut receiver: UnboundedReceiver<usize>, count: Rc<Cell<usize>>) {
+        while receiver.recv().await.is_some() {
+            count.set(count.get() + 1);
+        }
+    }
+
+    const MANY: usize = 1_000_000;
+
+    let counts: [Rc<Cell<usize>>; 2] = Default::default();
+    monoloop::run(async {
+        let [one, other] = counts.each_ref().map(|count| {
+            let (sender, receiver) = unbounded_channel();
+            (0..MANY).for_each(|n| sender.send(n).unwrap());
+            drain(receiver, Rc::clone(count))
+        });
+        let all = spawn(async { monoloop::join!(one, other) });
+        for _ in 0..20 {
+            yield_now().await;
+        }
+        assert!(!all.is_finished());
+        all.abort();
+    });
+    let [one, other] = counts.each_ref().map(|count| count.get());
+    // Each round is for one of them.
+    assert!(one.min(other) > 0 && one.abs_diff(other) <= 5000, "{one} {other}");
 }

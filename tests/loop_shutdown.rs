@@ -11,7 +11,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{Log, Stay, isolated, on_drop, panic_of, quiet_panic, reporting_loop, settle};
+use common::{
+    Log, Stay, isolated, on_drop, panic_of, quiet_panic, reporting_loop, settle, virtual_loop,
+};
 use monoloop::{EventLoop, JoinHandle, call_soon, spawn, task, time, yield_now};
 
 /// A task that waits for ever, and notes when it is dropped.
@@ -445,6 +447,34 @@ fn a_deep_chain_of_loops_that_hold_each_other_ends() {
     }
     drop(last);
     assert_eq!(alive.get(), 0);
+}
+
+/// A virtual clock stands still beside what is always ready.
+#[test]
+fn the_end_of_a_virtual_loop_is_bounded_too() {
+    async fn for_ever() {
+        loop {
+            yield_now().await;
+        }
+    }
+
+    for is_cleanup in [false, true] {
+        let event_loop = virtual_loop();
+        event_loop.run(async {
+            if is_cleanup {
+                drop(spawn(async {
+                    let _deferred = monoloop::task::defer(for_ever());
+                    pending::<()>().await;
+                }));
+            } else {
+                let _asked = monoloop::task::CancelToken::root();
+                drop(spawn(for_ever()));
+            }
+            yield_now().await;
+        });
+        let report = event_loop.shutdown_within(Duration::from_millis(1));
+        assert!(!report.is_clean(), "{report}");
+    }
 }
 
 #[test]

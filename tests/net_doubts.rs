@@ -261,3 +261,45 @@ fn the_second_of_two_datagrams_is_received_without_an_event() {
         assert_eq!(in_time(socket.recv_from(&mut buffer)).await.unwrap().0, 5);
     });
 }
+
+/// The first is woken by an event, and its receive is a success; so it is not sure any more that the next finds nothing,
+/// while the other waits because it was.
+#[test]
+fn one_who_waits_in_doubt_is_woken_though_another_receives() {
+    let _alone = alone();
+    run(async {
+        let peer = StdUdp::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let socket = Rc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
+        peer.connect(socket.local_addr().unwrap()).unwrap();
+        for n in 0..10 {
+            let mut byte = [0];
+            let mut received = pin!(socket.recv(&mut byte));
+            assert!(poll_once(received.as_mut()).await.is_none());
+            peer.send(&[n]).unwrap();
+            assert_eq!(received.await.unwrap(), 1);
+        }
+        let receive = async |socket: &UdpSocket| {
+            let mut byte = [0];
+            socket.recv(&mut byte).await.unwrap();
+            byte[0]
+        };
+        let first = Rc::clone(&socket);
+        let first = spawn(async move { receive(&first).await });
+        yield_now().await;
+        for n in 1..=3 {
+            peer.send(&[n]).unwrap();
+        }
+        let other = spawn(async move {
+            // Before the first one, when the event is there.
+            let one = loop {
+                match poll_once(pin!(receive(&socket))).await {
+                    Some(byte) => break byte,
+                    None => yield_now().await,
+                }
+            };
+            [one, receive(&socket).await]
+        });
+        assert_eq!(in_time(other).await.unwrap(), [1, 3]);
+        assert_eq!(first.await.unwrap(), 2);
+    });
+}

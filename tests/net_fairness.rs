@@ -6,6 +6,7 @@
 mod net_common;
 
 use std::cell::Cell;
+use std::future::Future;
 use std::io::Write;
 use std::iter;
 use std::net::TcpStream as StdStream;
@@ -13,8 +14,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
@@ -235,6 +236,65 @@ fn quiet_sockets_are_served_beside_a_hot_one() {
         waits.sort_unstable();
         let (median, max) = (waits[waits.len() / 2], waits[waits.len() - 1]);
         assert!(max <= 10 * median.max(30), "median {median}, longest {max} polls of the hot one");
+    });
+}
+
+/// Several in one task share what it may do in one poll.
+#[test]
+fn branches_of_one_task_take_turns() {
+    let _alone = alone();
+    let counts: Vec<Rc<Cell<usize>>> = (0..4).map(|_| Rc::default()).collect();
+    run(async {
+        let mut peers = Vec::new();
+        let mut branches = Vec::new();
+        for count in &counts {
+            let (stream, mut peer) = cheap_pair();
+            peer.write_all(b"x").unwrap();
+            peers.push(peer);
+            branches.push(peek_for_ever(stream, Rc::clone(count)));
+        }
+        let all = spawn(monoloop::future::gather(branches));
+        for _ in 0..4000 {
+            yield_now().await;
+        }
+        all.abort();
+        drop(peers);
+    });
+    let counts: Vec<_> = counts.iter().map(|count| count.get()).collect();
+    let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+    // Each round is for one of them.
+    assert!(*least > 0 && most - least <= 1000, "{counts:?}");
+}
+
+/// Polls its future whenever it is woken, inside of the wake.
+struct Inline(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        let Some(mut future) = lock(&self.0).take() else { return };
+        let waker = Waker::from(Arc::clone(&self));
+        if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            *lock(&self.0) = Some(future);
+        }
+    }
+}
+
+#[test]
+fn one_that_is_polled_by_its_waker_goes_on_after_it_gave_way() {
+    let _alone = alone();
+    run(async {
+        let (stream, mut peer) = cheap_pair();
+        peer.write_all(b"x").unwrap();
+        let (done, is_done) = monoloop::sync::remote::oneshot::channel();
+        let peeks = async move {
+            for _ in 0..1000 {
+                stream.peek(&mut [0]).await.unwrap();
+            }
+            done.send(()).unwrap();
+        };
+        Arc::new(Inline(Mutex::new(Some(Box::pin(peeks))))).wake();
+        is_done.await.unwrap();
+        drop(peer);
     });
 }
 

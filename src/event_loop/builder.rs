@@ -92,8 +92,8 @@ impl Builder {
 
     /// Sets how long tasks have to end by themselves once the loop's token
     /// ([`CancelToken::root`](crate::task::CancelToken::root)) was cancelled: the main future after an interrupt, and
-    /// the others at the end of the loop. Default: 3 s. At the end of the loop it counts against the shutdown limit,
-    /// and nobody waits if nobody ever asked for the token.
+    /// the others at the end of the loop. Default: 3 s. At the end of the loop it counts against the shutdown limit.
+    /// Nobody waits if nobody ever asked for the token.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.config.grace = grace;
         self

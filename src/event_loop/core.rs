@@ -245,7 +245,8 @@ impl Core {
             self.poll_io(Wait::NotAtAll)?;
             self.settle(true);
             self.executor.receive();
-            if self.executor.ready_len() == 0 && !self.is_timer_due() {
+            let is_stalled = self.executor.ready_len() == 0 && !self.is_timer_due();
+            if is_stalled && !self.reactor.may_have_more() {
                 return Ok(());
             }
         }

@@ -18,8 +18,10 @@ pub(super) const SHUTTING_DOWN: &str = "the event loop shuts down";
 
 /// Part of a [`Core`].
 pub(crate) struct Ending {
-    /// Made when somebody asks for it.
+    /// Made when somebody asks for it, or an interrupt cancels it.
     root: RefCell<Option<CancelToken>>,
+    /// Somebody asked for it, ever.
+    is_asked_for: Cell<bool>,
     /// Cancelled by an interrupt, for who watches over the main future.
     interrupted: RefCell<CancelToken>,
     /// The run that was to be interrupted is over.
@@ -38,6 +40,7 @@ impl Ending {
     pub(super) fn new() -> Self {
         Self {
             root: RefCell::default(),
+            is_asked_for: Cell::new(false),
             interrupted: RefCell::default(),
             is_met: Cell::new(false),
             has_begun: Cell::new(false),
@@ -49,12 +52,17 @@ impl Ending {
 
     /// The loop's token.
     pub(super) fn root(&self) -> CancelToken {
+        self.is_asked_for.set(true);
+        self.make_root()
+    }
+
+    fn make_root(&self) -> CancelToken {
         self.root.borrow_mut().get_or_insert_with(CancelToken::new).clone()
     }
 
     /// The loop's token, if anybody asked for it.
     pub(super) fn asked_root(&self) -> Option<CancelToken> {
-        self.root.borrow().clone()
+        self.is_asked_for.get().then(|| self.make_root())
     }
 
     pub(super) fn interrupted(&self) -> CancelToken {
@@ -63,7 +71,7 @@ impl Ending {
 
     /// Asks the run to end.
     pub(super) fn interrupt(&self) {
-        self.root().cancel_with(INTERRUPTED);
+        self.make_root().cancel_with(INTERRUPTED);
         self.interrupted().cancel();
     }
 
@@ -72,9 +80,7 @@ impl Ending {
     pub(super) fn for_this_run(&self) -> ForThisRun<'_> {
         if self.is_met.take() {
             self.interrupted.take();
-            // Also for the tasks of earlier runs: the end of the loop has a grace period if anybody ever asked.
-            let was_asked_for = self.root.take().is_some();
-            self.root.replace(was_asked_for.then(CancelToken::new));
+            self.root.take();
             #[cfg(feature = "signal")]
             ctrl_c::arm_anew();
         }

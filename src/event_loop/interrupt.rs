@@ -2,7 +2,8 @@
 //!
 //! An interrupt comes from ctrl-c ([`ctrl_c`](super::ctrl_c)) or from [`Handle::interrupt`](super::Handle::interrupt).
 //! It cancels the loop's token at once. A *watch*, a task of the loop's own that lives as long as the run, then lets the
-//! grace period pass and aborts the main task, which ends the run. So the turn knows nothing of all this.
+//! grace period pass, if anybody ever asked for the token, and aborts the main task, which ends the run. So the turn knows
+//! nothing of all this.
 
 use std::error::Error;
 use std::fmt;
@@ -10,6 +11,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::rc::Rc;
 
+use super::context;
 use super::core::Core;
 #[cfg(feature = "signal")]
 use super::ctrl_c;
@@ -26,8 +28,8 @@ pub enum OnCtrlC {
     #[default]
     Default,
     /// The first one interrupts the run: it cancels the loop's token
-    /// ([`CancelToken::root`](crate::task::CancelToken::root)), and after the grace period
-    /// [`EventLoop::run_interruptible`] drops its future. The second one ends the process, as by default.
+    /// ([`CancelToken::root`](crate::task::CancelToken::root)), and after the grace period, or at once if nobody ever asked
+    /// for the token, [`EventLoop::run_interruptible`] drops its future. The second one ends the process, as by default.
     ///
     /// On Unix; elsewhere ctrl-c keeps its default. Without effect on a loop with a virtual clock.
     Interrupt,
@@ -38,8 +40,8 @@ impl EventLoop {
     /// [`Builder::on_ctrl_c`](super::Builder::on_ctrl_c) says so, or by [`Handle::interrupt`](super::Handle::interrupt).
     ///
     /// An interrupt cancels the loop's token ([`CancelToken::root`](crate::task::CancelToken::root)). If the future then ends
-    /// by itself within the [grace period](super::Builder::grace), its output stands; else it is dropped. Other tasks
-    /// are left as they are.
+    /// by itself within the [grace period](super::Builder::grace), its output stands; else it is dropped. If nobody ever
+    /// asked for the token, it is dropped at once. Other tasks are left as they are.
     ///
     /// `run`, which must give an output, does not drop its future: there an interrupt only cancels the token.
     ///
@@ -111,7 +113,10 @@ impl Watch {
         let grace = core.grace;
         let watch = async move {
             interrupted.cancelled().await;
-            sleep(grace).await;
+            // Nobody makes use of a grace period who was not told.
+            if context::with("a watch", |core| core.ending.asked_root().is_some()) {
+                sleep(grace).await;
+            }
             main.abort();
         };
         Self { task: core.executor.spawn_internal(watch) }

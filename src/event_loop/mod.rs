@@ -316,8 +316,8 @@ impl EventLoop {
     }
 
     /// Ends the loop, within the limit it was built with ([`Builder::shutdown_limit`]), and says what was left.
-    /// Dropping the loop does the same, without a report; but inside another loop's run it drops the tasks and no more:
-    /// what their drops spawn panics there, and what they deferred is dropped unpolled.
+    /// Dropping the loop does the same, without a report; but inside another loop's run it drops the tasks, waits for
+    /// blocking jobs (step 4), and no more: what their drops spawn panics there, and what they deferred is dropped unpolled.
     ///
     /// 1. If somebody asked for the loop's token ([`CancelToken::root`](crate::task::CancelToken::root)), it is cancelled
     ///    (unless an interrupt did that), and the tasks run on until all are over or the [grace period](Builder::grace) is.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::clock::saturating_nanos;
 use super::core::Core;
 use super::ending::SHUTTING_DOWN;
+use super::waiting::IO_GRACE;
 use crate::executor::task::{Kind, TaskRef};
 use crate::executor::{Ended, Incident, TaskInfo};
 use crate::time::Sleep;
@@ -148,7 +149,8 @@ impl<'a> Living<'a> {
 }
 
 /// Turns the loop until `is_done`, or the limit is up by the loop's clock. The alarm is there to end a wait; the deadline
-/// is looked at besides, since an alarm waits for its turn behind all that is ready.
+/// is looked at besides, since an alarm waits for its turn behind all that is ready. A virtual clock stands still beside
+/// what is always ready, so there the limit holds by the real one too.
 fn turn_until(core: &Core, limit: Duration, is_done: &dyn Fn() -> bool) {
     if is_done() || limit.is_zero() {
         return;
@@ -161,7 +163,10 @@ fn turn_until(core: &Core, limit: Duration, is_done: &dyn Fn() -> bool) {
         sleep.await;
         flag.set(true);
     });
-    let is_up = || has_rung.get() || core.executor.now() > deadline;
+    // A jump may have to wait for I/O first.
+    let (begin, real_limit) = (Instant::now(), limit.max(2 * IO_GRACE));
+    let is_overdue = || core.clock.is_virtual() && begin.elapsed() > real_limit;
+    let is_up = || has_rung.get() || core.executor.now() > deadline || is_overdue();
     // A loop that cannot wait any more ends without.
     let _waited = core.turn_until_seen(&|| is_done() || is_up());
     alarm.abort();

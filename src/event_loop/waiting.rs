@@ -8,7 +8,8 @@
 //! with each 4 KiB that it moves, so that is half a megabyte and the last operation. A task that finds them used up when it
 //! wants to do I/O is not ready again at once, but after the next look for I/O; which is made when nothing else is ready,
 //! else as often as ever. So others that wait for a socket get in between, and what is written to somebody on the same
-//! machine is read while it is in the processor's cache.
+//! machine is read while it is in the processor's cache. Where a task has several that do so, branches of a `join!` say, the
+//! one that was refused first, and so had the last of the operations, is woken last: they take turns.
 
 use std::io;
 use std::task::Waker;
@@ -16,11 +17,12 @@ use std::time::{Duration, Instant};
 
 use super::clock::saturating_nanos;
 use super::core::Core;
+use crate::executor::Refused;
 use crate::executor::wake::WakeRef;
 use crate::reactor::Wait;
 
 /// How long, in real time, a virtual clock waits for I/O that somebody waits for, before it jumps.
-const IO_GRACE: Duration = Duration::from_millis(50);
+pub(super) const IO_GRACE: Duration = Duration::from_millis(50);
 
 /// With more timers than this, they may share wake-ups.
 const FEW_TIMERS: usize = 64;
@@ -34,7 +36,7 @@ impl Core {
         if self.has_given_way() {
             self.poll_io(Wait::NotAtAll)?;
             // Who gave way may be over.
-            if self.executor.ready_len() > 0 {
+            if self.executor.ready_len() > 0 || self.has_given_way() {
                 return Ok(());
             }
         }
@@ -103,7 +105,8 @@ impl Core {
             self.park(Wait::at_most(left))?;
             self.executor.receive();
             // A wait may be cut short by an event that concerns nobody.
-            if left.is_zero() || self.executor.ready_len() > 0 {
+            let is_through = left.is_zero() && !self.reactor.may_have_more();
+            if is_through || self.executor.ready_len() > 0 {
                 return Ok(());
             }
         }
@@ -128,19 +131,22 @@ impl Core {
     /// after the next look for I/O.
     #[inline]
     pub(crate) fn may_do_io(&self, waker: &Waker) -> bool {
-        let may_proceed = self.executor.may_proceed();
-        if !may_proceed {
-            self.give_way(waker);
+        match self.executor.may_proceed() {
+            Ok(()) => true,
+            Err(refused) => {
+                self.give_way(waker, refused);
+                false
+            }
         }
-        may_proceed
     }
 
     #[cold]
-    fn give_way(&self, waker: &Waker) {
+    fn give_way(&self, waker: &Waker, refused: Refused) {
         let (is_known, is_full) = {
             let given_way = self.given_way.borrow();
-            let is_known = given_way.last().is_some_and(|last| last.will_wake(waker));
-            (is_known, given_way.len() == MOST_GIVEN_WAY)
+            // The last is the first of its task.
+            let is_known = given_way.iter().rev().take(2).any(|known| known.will_wake(waker));
+            (is_known, given_way.len() >= MOST_GIVEN_WAY)
         };
         if is_known {
             return;
@@ -151,7 +157,9 @@ impl Core {
         }
         // Cloning a foreign waker is foreign code.
         let waker = WakeRef::new(waker);
-        self.given_way.borrow_mut().push(waker);
+        let mut given_way = self.given_way.borrow_mut();
+        let place = given_way.len().saturating_sub(usize::from(!refused.is_first));
+        given_way.insert(place, waker);
     }
 
     /// Whether there are tasks to wake after the next look for I/O.
@@ -181,6 +189,8 @@ impl Core {
         }
         self.settle(false);
         if self.has_given_way() {
+            // A foreign waker may poll at once.
+            self.executor.renew_allowance();
             let mut given_way = self.given_way.take();
             given_way.drain(..).for_each(|waker| self.executor.shared().wake(waker));
             // For its capacity. A foreign waker may have come in meanwhile.

@@ -32,6 +32,7 @@ use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::in_order::sort_by_number;
@@ -89,6 +90,18 @@ pub(crate) type Reporter = dyn Fn(Incident);
 /// knows no more of them.
 pub(crate) type Outside = fn(&mut dyn FnMut());
 
+/// Values of [`Shared::allowance`].
+const REFUSED: u32 = 0;
+const USED_UP: u32 = 1;
+
+/// The running task has done enough for one poll.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    /// Nobody was told so before, in this poll. It did the last of the operations, as a rule: where a task has several that
+    /// do them (`join!`, say), this one goes on after the others, so that they take turns.
+    pub(crate) is_first: bool,
+}
+
 /// The part of an executor that tasks reach by themselves, through their slot.
 pub(crate) struct Shared {
     /// The task whose future is being polled or dropped.
@@ -102,8 +115,11 @@ pub(crate) struct Shared {
     nested_refusals: Cell<u32>,
     /// Tasks marked `Ending` that the outermost abort on the stack will end.
     deferred_aborts: RefCell<Vec<TaskRef>>,
-    /// How many operations the running task may still do before it must give way.
+    /// One more than the operations that the running task may still do before it must give way. `REFUSED`: it wanted
+    /// to do more.
     allowance: Cell<u32>,
+    /// Who is woken after the poll that is under way.
+    put_off: Cell<Option<WakeRef>>,
 }
 
 impl Shared {
@@ -121,6 +137,14 @@ impl Shared {
     pub(crate) fn wake(&self, waker: WakeRef) {
         if let Err(payload) = waker.wake() {
             self.report(Incident::Waker(payload));
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake_put_off(&self) {
+        if let Some(waker) = self.put_off.take() {
+            self.wake(waker);
         }
     }
 
@@ -157,8 +181,8 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    /// So many operations may a task do in one poll.
-    const ALLOWANCE: u32 = 128;
+    /// So many operations may a task do in one poll, and one more.
+    const ALLOWANCE: u32 = USED_UP + 128;
     /// So many rounds of drops that spawn are gone through at the end.
     const MAX_ROUNDS: usize = 16;
     /// So many rounds more are gone through while refusing.
@@ -173,6 +197,7 @@ impl Executor {
             nested_refusals: Cell::new(0),
             deferred_aborts: RefCell::new(Vec::new()),
             allowance: Cell::new(Self::ALLOWANCE),
+            put_off: Cell::new(None),
         });
         task::storage::open();
         let resident = Resident::new(Pool::global(), unparker);
@@ -418,6 +443,9 @@ impl Executor {
                 shared.allowance.set(Self::ALLOWANCE);
                 // SAFETY: it is the slot's tenant, and tenants leave when they are over.
                 let is_over = unsafe { TaskRef::poll(tenant, slot, shared) };
+                if shared.allowance.get() == REFUSED {
+                    shared.wake_put_off();
+                }
                 if is_over && is_done() {
                     break;
                 }
@@ -446,6 +474,7 @@ impl Executor {
                 let task = unsafe { TaskRef::from_tenant(tenant) };
                 // SAFETY: it is the slot's tenant, and not over.
                 unsafe { TaskRef::poll(tenant, slot, &self.shared) };
+                self.shared.wake_put_off();
                 let end = Instant::now();
                 let took = end.saturating_duration_since(begin);
                 if took >= threshold && task.kind() != Kind::Internal {
@@ -463,20 +492,61 @@ impl Executor {
         polled
     }
 
-    /// Counts an operation of the running task that might succeed for ever. False: it has done enough,
-    /// and must give way.
+    /// Counts an operation of the running task that might succeed for ever.
+    ///
+    /// # Errors
+    ///
+    /// If it has done enough for one poll, and must give way.
     #[inline]
-    pub(crate) fn may_proceed(&self) -> bool {
-        let left = self.shared.allowance.get();
-        self.shared.allowance.set(left.saturating_sub(1));
-        left > 0
+    pub(crate) fn may_proceed(&self) -> Result<(), Refused> {
+        let allowance = &self.shared.allowance;
+        match allowance.get() {
+            REFUSED => Err(Refused { is_first: false }),
+            USED_UP => {
+                allowance.set(REFUSED);
+                Err(Refused { is_first: true })
+            }
+            left => {
+                allowance.set(left - 1);
+                Ok(())
+            }
+        }
+    }
+
+    /// As [`may_proceed`](Self::may_proceed), for what is not I/O. False: whoever asked must be pending, and is woken.
+    #[inline]
+    pub(crate) fn may_proceed_or_wake(&self, waker: &Waker) -> bool {
+        match self.may_proceed() {
+            Ok(()) => true,
+            Err(refused) => {
+                self.wake_refused(waker, refused);
+                false
+            }
+        }
+    }
+
+    #[cold]
+    fn wake_refused(&self, waker: &Waker, refused: Refused) {
+        if refused.is_first && self.shared.current.get().is_some() {
+            // It is the one of this poll, and those of the polls before are woken.
+            self.shared.put_off.set(Some(WakeRef::new(waker)));
+        } else {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Who is polled now, and not as a task of ours, may do as much as a task.
+    pub(crate) fn renew_allowance(&self) {
+        if self.shared.current.get().is_none() {
+            self.shared.allowance.set(Self::ALLOWANCE);
+        }
     }
 
     /// Counts further operations of the running task: what it did was as much as these.
     #[inline]
     pub(crate) fn count_operations(&self, operations: u32) {
         let left = self.shared.allowance.get();
-        self.shared.allowance.set(left.saturating_sub(operations));
+        self.shared.allowance.set(left.saturating_sub(operations).max(left.min(USED_UP)));
     }
 
     /// The tasks and callbacks that are not over and are `meant`, in spawn order, without our own.

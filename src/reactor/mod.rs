@@ -46,7 +46,7 @@ mod turns;
 mod waiters;
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -103,6 +103,8 @@ pub(crate) struct Reactor {
     sources: Sources,
     unparker: Arc<Unparker>,
     precise: precise::PreciseTimer,
+    /// The last wait took as many events as there is room for.
+    may_have_more: Cell<bool>,
 }
 
 impl Reactor {
@@ -115,6 +117,7 @@ impl Reactor {
             events: RefCell::new(Events::with_capacity(EVENTS)),
             sources: Sources::default(),
             precise: precise::PreciseTimer::new(&registry, PRECISE)?,
+            may_have_more: Cell::new(false),
             unparker: Arc::new(Unparker { waker, registry, origin: Origin::here() }),
         })
     }
@@ -144,6 +147,11 @@ impl Reactor {
         self.sources.settle(all, &mut wake);
     }
 
+    /// Whether the last wait may have left events with the kernel.
+    pub(crate) fn may_have_more(&self) -> bool {
+        self.may_have_more.get()
+    }
+
     /// Waits for events, and gives `wake` all who waited for them, with no borrow held. True if there was
     /// an event of a source.
     pub(crate) fn wait(&self, wait: Wait, mut wake: impl FnMut(WakeRef)) -> io::Result<bool> {
@@ -154,6 +162,7 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
             Err(error) => return Err(error),
         }
+        self.may_have_more.set(events.iter().nth(EVENTS - 1).is_some());
         self.sources.count_round();
         let mut had_event = false;
         for event in events.iter().filter(|event| !matches!(event.token(), UNPARK | PRECISE)) {

@@ -156,7 +156,8 @@ impl Source {
     /// No event came since there were so many: has those who wait to read try. Gives them.
     pub(super) fn settle(&mut self, events: u32) -> (Option<WakeRef>, Waiters) {
         let read = Direction::Read as usize;
-        if !self.is_doubtful() || self.events[read] != events {
+        // However sure it is by now: they wait since it was, and no event wakes them.
+        if self.readiness[read] != Readiness::Spent || self.events[read] != events {
             return Default::default();
         }
         self.readiness[read] = Readiness::Unsure;

@@ -53,9 +53,8 @@ impl Budget {
 
 /// As [`Budget::poll_spend`], and each is one operation.
 pub(super) fn poll_proceed(cx: &Context<'_>) -> Poll<()> {
-    if context::try_with(|core| core.executor.may_proceed()).unwrap_or(true) {
-        return Poll::Ready(());
+    match context::try_with(|core| core.executor.may_proceed_or_wake(cx.waker())) {
+        Some(false) => Poll::Pending,
+        _ => Poll::Ready(()),
     }
-    cx.waker().wake_by_ref();
-    Poll::Pending
 }

@@ -123,8 +123,8 @@ impl Interval {
     /// If the interval's loop is not the one that runs on this thread.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         // Ticks that are due come one after the other in a burst: it gives way by the task's budget.
-        if !context::with("Interval::tick", |core| core.executor.may_proceed()) {
-            cx.waker().wake_by_ref();
+        let waker = cx.waker();
+        if !context::with("Interval::tick", |core| core.executor.may_proceed_or_wake(waker)) {
             return Poll::Pending;
         }
         ready!(self.sleep.poll_elapsed(cx));
