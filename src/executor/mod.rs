@@ -118,8 +118,8 @@ pub(crate) struct Shared {
     /// One more than the operations that the running task may still do before it must give way. `REFUSED`: it wanted
     /// to do more.
     allowance: Cell<u32>,
-    /// Who is woken after the poll that is under way.
-    put_off: Cell<Option<WakeRef>>,
+    /// Who is woken after the polls that are under way, at most one for each.
+    put_off: RefCell<Vec<WakeRef>>,
 }
 
 impl Shared {
@@ -137,14 +137,6 @@ impl Shared {
     pub(crate) fn wake(&self, waker: WakeRef) {
         if let Err(payload) = waker.wake() {
             self.report(Incident::Waker(payload));
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn wake_put_off(&self) {
-        if let Some(waker) = self.put_off.take() {
-            self.wake(waker);
         }
     }
 
@@ -197,7 +189,7 @@ impl Executor {
             nested_refusals: Cell::new(0),
             deferred_aborts: RefCell::new(Vec::new()),
             allowance: Cell::new(Self::ALLOWANCE),
-            put_off: Cell::new(None),
+            put_off: RefCell::default(),
         });
         task::storage::open();
         let resident = Resident::new(Pool::global(), unparker);
@@ -434,7 +426,7 @@ impl Executor {
     #[inline(always)]
     pub(crate) fn poll_ready(&self, limit: usize, is_done: impl Fn() -> bool) -> usize {
         let shared = &*self.shared;
-        let _polling = Polling { shared, before: None };
+        let polling = Polling { shared, before: None };
         let mut polled = 0;
         while polled < limit {
             let Some(popped) = self.resident.pop() else { break };
@@ -443,14 +435,13 @@ impl Executor {
                 shared.allowance.set(Self::ALLOWANCE);
                 // SAFETY: it is the slot's tenant, and tenants leave when they are over.
                 let is_over = unsafe { TaskRef::poll(tenant, slot, shared) };
-                if shared.allowance.get() == REFUSED {
-                    shared.wake_put_off();
-                }
                 if is_over && is_done() {
                     break;
                 }
             }
         }
+        drop(polling);
+        self.wake_put_off();
         polled
     }
 
@@ -462,7 +453,7 @@ impl Executor {
         threshold: Duration,
         is_done: &dyn Fn() -> bool,
     ) -> usize {
-        let _polling = Polling { shared: &self.shared, before: None };
+        let polling = Polling { shared: &self.shared, before: None };
         let mut polled = 0;
         let mut begin = Instant::now();
         while polled < limit {
@@ -474,7 +465,6 @@ impl Executor {
                 let task = unsafe { TaskRef::from_tenant(tenant) };
                 // SAFETY: it is the slot's tenant, and not over.
                 unsafe { TaskRef::poll(tenant, slot, &self.shared) };
-                self.shared.wake_put_off();
                 let end = Instant::now();
                 let took = end.saturating_duration_since(begin);
                 if took >= threshold && task.kind() != Kind::Internal {
@@ -489,6 +479,8 @@ impl Executor {
                 }
             }
         }
+        drop(polling);
+        self.wake_put_off();
         polled
     }
 
@@ -528,14 +520,32 @@ impl Executor {
     #[cold]
     fn wake_refused(&self, waker: &Waker, refused: Refused) {
         if refused.is_first && self.shared.current.get().is_some() {
-            // It is the one of this poll, and those of the polls before are woken.
-            self.shared.put_off.set(Some(WakeRef::new(waker)));
+            // Cloning a foreign waker is foreign code.
+            let waker = WakeRef::new(waker);
+            self.shared.put_off.borrow_mut().push(waker);
         } else {
             waker.wake_by_ref();
         }
     }
 
-    /// Who is polled now, and not as a task of ours, may do as much as a task.
+    #[inline]
+    fn wake_put_off(&self) {
+        if !self.shared.put_off.borrow().is_empty() {
+            self.wake_all_put_off();
+        }
+    }
+
+    #[cold]
+    fn wake_all_put_off(&self) {
+        self.renew_allowance();
+        // No task is being polled, so nobody is put off meanwhile.
+        let mut put_off = self.shared.put_off.take();
+        put_off.drain(..).for_each(|waker| self.shared.wake(waker));
+        // For its capacity.
+        self.shared.put_off.replace(put_off);
+    }
+
+    /// Before foreign wakers are woken: one that polls at once, and not as a task of ours, may do as much as a task.
     pub(crate) fn renew_allowance(&self) {
         if self.shared.current.get().is_none() {
             self.shared.allowance.set(Self::ALLOWANCE);
