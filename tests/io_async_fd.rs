@@ -1,7 +1,7 @@
 //! Descriptors of any kind: pipes, event counters, sockets of std; what has no readiness is refused.
 
 #![cfg(target_os = "linux")] // makes descriptors by Linux's calls
-#![cfg(not(miri))]
+#![cfg(not(miri))] // makes pipes and sockets
 #![cfg(not(mio_unsupported_force_poll_poll))] // there it is refused: see the unit test
 
 mod net_common;

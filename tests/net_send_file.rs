@@ -1,6 +1,6 @@
 //! `send_file` and `copy_file`: every byte of the range, and where it stopped when it could not go on.
 
-#![cfg(not(miri))]
+#![cfg(not(miri))] // makes sockets
 #![cfg(unix)]
 
 mod common;

@@ -1,6 +1,6 @@
 //! Protocols of datagrams, over real sockets.
 
-#![cfg(not(miri))]
+#![cfg(not(miri))] // Miri has no datagrams
 
 mod common;
 mod net_common;

@@ -556,7 +556,7 @@ fn signals_that_cannot_be_listened_to_are_errors() {
 }
 
 #[test]
-fn without_a_loop_it_is_an_error() {
+fn listening_without_a_loop_is_an_error() {
     let _leftovers = no_leftovers();
     let error = signal(KIND).unwrap_err().to_string();
     assert!(error.contains("`signal` called at tests/signal.rs"), "{error}");
