@@ -30,7 +30,8 @@
 //!         for n in 0..10 {
 //!             sender.send(10 * worker + n).await.expect("somebody receives");
 //!         }
-//!     });
+//!     })
+//!     .detach();
 //! }
 //! drop(sender); // the workers have their own
 //!

@@ -23,7 +23,8 @@
 //! let (sender, receiver) = oneshot::channel();
 //! monoloop::spawn(async move {
 //!     sender.send(6 * 7).expect("somebody waits for the answer");
-//! });
+//! })
+//! .detach();
 //! assert_eq!(receiver.await, Ok(42));
 //! # });
 //! ```

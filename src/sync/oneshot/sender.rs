@@ -58,7 +58,7 @@ impl<T> Sender<T> {
     /// # use monoloop::sync::oneshot;
     /// # monoloop::run(async {
     /// let (mut sender, receiver) = oneshot::channel::<u8>();
-    /// monoloop::spawn(async move { drop(receiver) });
+    /// monoloop::spawn(async move { drop(receiver) }).detach();
     /// sender.closed().await;
     /// assert_eq!(sender.send(1).unwrap_err().into_inner(), 1);
     /// # });

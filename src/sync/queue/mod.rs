@@ -40,7 +40,8 @@
 //!         while let Ok(page) = queue.get_item().await {
 //!             println!("working on page {}", *page);
 //!         }
-//!     });
+//!     })
+//!     .detach();
 //! }
 //! for page in 0..10 {
 //!     queue.put(page).await.expect("the queue is open");

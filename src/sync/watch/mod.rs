@@ -17,7 +17,8 @@
 //! monoloop::spawn(async move {
 //!     sender.send("running").expect("somebody looks");
 //!     sender.send("done").expect("somebody looks");
-//! });
+//! })
+//! .detach();
 //! while receiver.changed().await.is_ok() {
 //!     println!("{}", *receiver.borrow());
 //! }

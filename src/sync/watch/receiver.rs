@@ -116,7 +116,8 @@ impl<T> Receiver<T> {
     ///         sender.send(n).expect("somebody looks");
     ///         monoloop::yield_now().await;
     ///     }
-    /// });
+    /// })
+    /// .detach();
     /// assert_eq!(*receiver.wait_for(|n| *n > 4).await.unwrap(), 5);
     /// # });
     /// ```
