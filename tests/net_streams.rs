@@ -1,12 +1,13 @@
 //! `open_connection` and `start_server`, with peers of std.
 
-#![cfg(not(miri))]
+#![cfg(not(miri))] // makes sockets
 
 mod common;
 mod net_common;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream as StdStream;
 use std::pin::pin;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use futures_lite::future::poll_once;
 use monoloop::io::*;
 use monoloop::net::{Server, TcpListener, open_connection, start_server};
+use monoloop::task::{self, TaskInfo};
 use monoloop::{spawn, yield_now};
 use net_common::{alone, listener, run, run_on, until};
 
@@ -140,6 +142,45 @@ fn an_error_or_panic_of_a_handler_ends_its_connection_only() {
     assert_eq!(reports.len(), 2, "{reports:?}");
     assert!(reports[0].contains("as asked"), "{reports:?}");
     assert!(reports[1].contains("as told"), "{reports:?}");
+}
+
+#[test]
+fn a_handler_may_give_nothing() {
+    let _alone = alone();
+    run(async {
+        let server = start_server("127.0.0.1:0", async |_reader, writer: StreamWriter| {
+            writer.write(b"hello\n").unwrap();
+        });
+        let server = server.await.unwrap();
+        let (mut reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        assert_eq!(reader.next_line().await.unwrap().unwrap(), "hello");
+        let server = Server::new([listener().await]).start_streams(async |_, _| {});
+        let (mut reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        assert_eq!(reader.next_line().await.unwrap(), None);
+    });
+}
+
+#[test]
+fn tasks_of_connections_were_spawned_by_the_caller() {
+    let _alone = alone();
+    let here = |count, line| {
+        let tasks = task::all();
+        let is_here =
+            |task: &&TaskInfo| (task.location().file(), task.location().line()) == (file!(), line);
+        assert_eq!(tasks.iter().filter(is_here).count(), count, "{tasks:#?}");
+    };
+    run(async {
+        let at_start = line!() + 1;
+        let server = start_server("127.0.0.1:0", async |_reader, _writer| pending::<()>().await);
+        let server = server.await.unwrap();
+        here(1, at_start);
+        let at_open = line!() + 1;
+        let _connection = open_connection(server.local_addrs()[0]).await.unwrap();
+        here(1, at_open);
+        until(|| server.connections() == 1).await;
+        // Who accepts, and who serves.
+        here(2, at_start);
+    });
 }
 
 #[test]
@@ -310,15 +351,23 @@ fn unix_sockets_serve_as_well() {
     let _alone = alone();
     let path = std::env::temp_dir().join(format!("monoloop-streams-{}", std::process::id()));
     run(async {
+        let at_start = line!() + 1;
         let server = start_unix_server(&path, async |mut reader, writer| {
             let line = reader.read_line().await?;
             Ok::<_, io::Error>(writer.write(&line)?)
         });
         let server = server.unwrap();
+        assert!(task::all().iter().any(|task| task.location().line() == at_start));
         let (mut reader, writer) = open_unix_connection(&path).await.unwrap();
         writer.write(b"hello\n").unwrap();
         assert_eq!(reader.next_line().await.unwrap().unwrap(), "hello");
         assert_eq!(writer.peer_addr(), None);
+        drop(server);
+        let server = start_unix_server(&path, async |_reader, writer| {
+            writer.write(b"bye\n").unwrap();
+        });
+        let (mut reader, _writer) = open_unix_connection(&path).await.unwrap();
+        assert_eq!(reader.next_line().await.unwrap().unwrap(), "bye");
         drop(server);
         assert!(open_unix_connection(&path).await.is_err());
     });

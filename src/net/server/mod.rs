@@ -161,8 +161,20 @@ impl<L: Listener> Server<L> {
         H: AsyncFn(L::Stream, L::Addr, CancelToken) -> R + 'static,
         R: HandlerOutput + 'static,
     {
-        let location = Location::caller();
         context::with("Server::start", |_| ());
+        self.start_at(handler, Location::caller())
+    }
+
+    /// Serves connections by tasks that were spawned at `location`.
+    pub(in crate::net) fn start_at<H, R>(
+        self,
+        handler: H,
+        location: &'static Location<'static>,
+    ) -> ServerHandle<L::Addr>
+    where
+        H: AsyncFn(L::Stream, L::Addr, CancelToken) -> R + 'static,
+        R: HandlerOutput + 'static,
+    {
         ServerHandle::start(self.listeners, self.max_connections, self.token, handler, location)
     }
 }

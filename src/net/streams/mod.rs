@@ -72,7 +72,7 @@ pub fn open_connection(
         let stream = TcpStream::connect(addr).await?;
         let peer = stream.peer_addr()?;
         let (reader, writer, pusher) = pair(stream, peer)?;
-        task::spawn(pusher).detach();
+        task::Builder::new().spawn_at(pusher, location).detach();
         Ok((reader, writer))
     }
 }
@@ -91,10 +91,11 @@ pub fn open_connection(
 pub fn open_unix_connection(
     path: impl AsRef<Path>,
 ) -> impl Future<Output = io::Result<(StreamReader<OwnedReadHalf<UnixStream>>, StreamWriter)>> {
+    let location = Location::caller();
     let connecting = UnixStream::connect(path);
     async move {
         let (reader, writer, pusher) = unix_pair(connecting.await?);
-        task::spawn(pusher).detach();
+        task::Builder::new().spawn_at(pusher, location).detach();
         Ok((reader, writer))
     }
 }

@@ -15,17 +15,16 @@ use super::{Pair, pair};
 use crate::event_loop::context;
 use crate::io::outgoing::Wish;
 use crate::io::{StreamReader, StreamWriter};
-use crate::net::{Connection, OwnedReadHalf, Server, ServerHandle, ToSocketAddrs};
+use crate::net::{Connection, HandlerOutput, OwnedReadHalf, Server, ServerHandle, ToSocketAddrs};
 #[cfg(unix)]
 use crate::net::{UnixListener, UnixStream};
-
-/// What errors must convert into to be reported.
-type Reported = Box<dyn Error>;
 
 /// Listens at `addr`, and runs `handler` with a reader and a writer for each connection, as a task of its own.
 ///
 /// It is a [`Server`] with defaults and this kind of handler; [`Server::start_streams`] is for others. Dropping the
 /// [`ServerHandle`] ends it, [`wait`](ServerHandle::wait) serves for ever.
+///
+/// The handler gives nothing, or a `Result<(), E>`.
 ///
 /// A connection lasts until its handler is through, the writer is dropped or closed, and what was queued is sent. If the
 /// handler gives an error, the loop's error hook is told, what was written is sent, and the connection closed; if it
@@ -67,18 +66,18 @@ type Reported = Box<dyn Error>;
 /// ```
 #[doc(alias = "create_server")]
 #[track_caller]
-pub fn start_server<H, E>(
+pub fn start_server<H, R>(
     addr: impl ToSocketAddrs,
     handler: H,
 ) -> impl Future<Output = io::Result<ServerHandle>>
 where
-    H: AsyncFn(StreamReader<OwnedReadHalf>, StreamWriter) -> Result<(), E> + 'static,
-    E: Into<Reported> + 'static,
+    H: AsyncFn(StreamReader<OwnedReadHalf>, StreamWriter) -> R + 'static,
+    R: HandlerOutput + 'static,
 {
     let location = Location::caller();
     async move {
         context::io_with("start_server", location, |_| Ok(()))?;
-        Ok(Server::bind(addr).await?.start_streams(handler))
+        Ok(Server::bind(addr).await?.start_streams_at(handler, location))
     }
 }
 
@@ -90,15 +89,15 @@ where
 #[cfg(unix)]
 #[doc(alias = "create_unix_server")]
 #[track_caller]
-pub fn start_unix_server<H, E>(
+pub fn start_unix_server<H, R>(
     path: impl AsRef<Path>,
     handler: H,
 ) -> io::Result<ServerHandle<std::os::unix::net::SocketAddr>>
 where
-    H: AsyncFn(StreamReader<OwnedReadHalf<UnixStream>>, StreamWriter) -> Result<(), E> + 'static,
-    E: Into<Reported> + 'static,
+    H: AsyncFn(StreamReader<OwnedReadHalf<UnixStream>>, StreamWriter) -> R + 'static,
+    R: HandlerOutput + 'static,
 {
-    Ok(Server::bind_unix(path)?.start_streams(handler))
+    Ok(Server::bind_unix(path)?.start_streams_at(handler, Location::caller()))
 }
 
 impl Server {
@@ -109,16 +108,30 @@ impl Server {
     ///
     /// If no loop runs on this thread.
     #[track_caller]
-    pub fn start_streams<H, E>(self, handler: H) -> ServerHandle
+    pub fn start_streams<H, R>(self, handler: H) -> ServerHandle
     where
-        H: AsyncFn(StreamReader<OwnedReadHalf>, StreamWriter) -> Result<(), E> + 'static,
-        E: Into<Reported> + 'static,
+        H: AsyncFn(StreamReader<OwnedReadHalf>, StreamWriter) -> R + 'static,
+        R: HandlerOutput + 'static,
     {
-        self.start(async move |stream, peer, _| match pair(stream, peer) {
+        context::with("Server::start_streams", |_| ());
+        self.start_streams_at(handler, Location::caller())
+    }
+
+    fn start_streams_at<H, R>(
+        self,
+        handler: H,
+        location: &'static Location<'static>,
+    ) -> ServerHandle
+    where
+        H: AsyncFn(StreamReader<OwnedReadHalf>, StreamWriter) -> R + 'static,
+        R: HandlerOutput + 'static,
+    {
+        let serve_one = async move |stream, peer, _| match pair(stream, peer) {
             Ok(pair) => serve(pair, &handler).await,
             // It is gone already.
             Err(_) => Ok(()),
-        })
+        };
+        self.start_at(serve_one, location)
     }
 }
 
@@ -131,32 +144,46 @@ impl Server<UnixListener> {
     ///
     /// If no loop runs on this thread.
     #[track_caller]
-    pub fn start_streams<H, E>(self, handler: H) -> ServerHandle<std::os::unix::net::SocketAddr>
+    pub fn start_streams<H, R>(self, handler: H) -> ServerHandle<std::os::unix::net::SocketAddr>
     where
-        H: AsyncFn(StreamReader<OwnedReadHalf<UnixStream>>, StreamWriter) -> Result<(), E>
-            + 'static,
-        E: Into<Reported> + 'static,
+        H: AsyncFn(StreamReader<OwnedReadHalf<UnixStream>>, StreamWriter) -> R + 'static,
+        R: HandlerOutput + 'static,
     {
-        self.start(async move |stream, _, _| serve(super::unix_pair(stream), &handler).await)
+        context::with("Server::start_streams", |_| ());
+        self.start_streams_at(handler, Location::caller())
+    }
+
+    fn start_streams_at<H, R>(
+        self,
+        handler: H,
+        location: &'static Location<'static>,
+    ) -> ServerHandle<std::os::unix::net::SocketAddr>
+    where
+        H: AsyncFn(StreamReader<OwnedReadHalf<UnixStream>>, StreamWriter) -> R + 'static,
+        R: HandlerOutput + 'static,
+    {
+        let serve_one = async move |stream, _, _| serve(super::unix_pair(stream), &handler).await;
+        self.start_at(serve_one, location)
     }
 }
 
 /// Runs a connection's handler, and beside it who sends what the writer queues.
-async fn serve<S, H, E>(pair: Pair<S>, handler: &H) -> Result<(), E>
+async fn serve<S, H, R>(pair: Pair<S>, handler: &H) -> Result<(), Box<dyn Error>>
 where
     S: Connection,
     for<'s> &'s S: AsyncWrite,
-    H: AsyncFn(StreamReader<OwnedReadHalf<S>>, StreamWriter) -> Result<(), E>,
+    H: AsyncFn(StreamReader<OwnedReadHalf<S>>, StreamWriter) -> R,
+    R: HandlerOutput,
 {
     let (reader, writer, pusher) = pair;
     let outgoing = Rc::clone(writer.outgoing());
     let handling = async {
-        let result = handler(reader, writer).await;
-        if result.is_err() {
+        let failure = handler(reader, writer).await.into_failure();
+        if failure.is_some() {
             // Whoever else has the writer: the connection is over.
             outgoing.wish(Wish::Close);
         }
-        result
+        failure.map_or(Ok(()), Err)
     };
     // Why sending failed, the writer's methods tell.
     zip(handling, pusher).await.0
