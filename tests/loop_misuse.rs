@@ -5,12 +5,30 @@
 mod common;
 
 use std::cell::RefCell;
-use std::future::pending;
+use std::future::{Future, pending, ready};
+use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use common::{message, on_drop, panic_of, poll_once, settle, virtual_loop};
+use futures_core::Stream;
+use monoloop::future::staggered_race;
+use monoloop::io::{AsyncReadExt, StreamWriter, duplex};
+use monoloop::net::{Server, TcpListener, idle_timeout};
+use monoloop::protocol::{self, Protocol, Transport};
+use monoloop::sync::RateLimiter;
+use monoloop::task::{JoinSet, Ready, TaskGroup};
+use monoloop::time::{Interval, Sleep};
 use monoloop::{EventLoop, Handle, JoinHandle, call_soon, spawn, task, time, yield_now};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A context of nobody.
+fn noop() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
 
 /// Whether a text names a place in this file.
 fn names(text: &str, line: u32) -> bool {
@@ -19,9 +37,41 @@ fn names(text: &str, line: u32) -> bool {
 
 // ----- without a loop
 
+/// Polls a future once.
+fn poll<F: Future>(future: F) {
+    let _ = poll_once(&mut Box::pin(future), Waker::noop());
+}
+
+/// Runs `act` in the body of a task group that no loop runs.
+fn in_group(act: impl FnOnce(TaskGroup<(), ()>)) {
+    poll(task::group(async |group| {
+        act(group);
+        Ok(())
+    }));
+}
+
+/// What was made on a loop that is gone.
+fn sleep() -> Sleep {
+    monoloop::run(async { time::sleep(SECOND) })
+}
+
+fn interval() -> Interval {
+    monoloop::run(async { time::interval(SECOND) })
+}
+
+fn server() -> Server<TcpListener> {
+    Server::new([])
+}
+
+struct Deaf;
+
+impl Protocol for Deaf {
+    fn data_received(&mut self, _transport: &Transport, _data: &[u8]) {}
+}
+
 #[test]
 fn calls_without_a_loop_panic_with_their_name_and_place() {
-    let calls: [(&str, fn()); 12] = [
+    let calls: [(&str, fn()); 34] = [
         ("spawn", || drop(spawn(async {}))),
         ("task::Builder::spawn", || drop(task::Builder::new().name("x").spawn(async {}))),
         ("call_soon", || drop(call_soon(|| {}))),
@@ -34,14 +84,55 @@ fn calls_without_a_loop_panic_with_their_name_and_place() {
         ("time::timeout_at", || drop(time::timeout_at(Instant::now(), async {}))),
         ("time::interval", || drop(time::interval(Duration::from_secs(1)))),
         ("time::interval_at", || drop(time::interval_at(Instant::now(), Duration::from_secs(1)))),
+        ("TaskGroup::spawn", || in_group(|group| drop(group.spawn(async { Ok(()) })))),
+        ("TaskGroup::spawn_named", || in_group(|g| drop(g.spawn_named("x", async { Ok(()) })))),
+        ("TaskGroup::try_spawn", || in_group(|g| drop(g.try_spawn(async { Ok(()) })))),
+        ("TaskGroup::start", || in_group(|g| poll(g.start(async |_: Ready<()>| Ok(()))))),
+        ("JoinSet::spawn", || drop(JoinSet::new().spawn(async {}))),
+        ("JoinSet::spawn_named", || drop(JoinSet::new().spawn_named("x", async {}))),
+        ("JoinSet::spawn", || JoinSet::new().extend([async {}])),
+        ("task::shield", || drop(task::shield(async { Ok::<_, io::Error>(()) }))),
+        ("task::spawn_detached", || drop(task::spawn_detached(async { Ok::<_, io::Error>(()) }))),
+        ("task::spawn_eager", || drop(task::spawn_eager(async {}))),
+        ("spawn_blocking", || drop(task::spawn_blocking(|| ()))),
+        ("unblock", || poll(task::unblock(|| ()))),
+        ("Sleep::reset", || Box::pin(sleep()).as_mut().reset(Instant::now())),
+        ("Interval::tick", || poll(interval().tick())),
+        ("Interval::poll_tick", || drop(interval().poll_tick(&mut noop()))),
+        ("time::advance", || poll(time::advance(SECOND))),
+        ("future::staggered_race", || poll(staggered_race([ready(Ok::<_, ()>(()))], SECOND))),
+        ("RateLimiter::acquire_many", || poll(RateLimiter::new(1, SECOND).acquire_many(2))),
+        ("StreamWriter::new", || drop(StreamWriter::new(duplex(1).0))),
+        ("protocol::attach", || drop(protocol::attach(duplex(1).0, Deaf))),
+        ("Server::start", || drop(server().start(async |_, _, _| {}))),
+        ("Server::start_streams", || drop(server().start_streams(async |_, _| {}))),
     ];
-    let first = line!() - 13;
+    let first = line!() - calls.len() as u32 - 1;
     for (n, (name, call)) in calls.into_iter().enumerate() {
         let text = panic_of(call);
-        assert!(text.starts_with(&format!("`{name}` called at ")), "{text}");
-        assert!(names(&text, first + n as u32), "{text}");
+        let place = format!("{}:{}:", file!(), first + n as u32);
+        assert!(text.starts_with(&format!("`{name}` called at {place}")), "{text}");
         assert!(
             text.contains("no event loop running") && text.contains("`monoloop::run`"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn futures_polled_without_a_loop_panic_with_their_name() {
+    let timeout = || monoloop::run(async { time::timeout(SECOND, pending::<()>()) });
+    let (ours, _peer) = duplex(1);
+    let mut idle = monoloop::run(async { idle_timeout(ours, SECOND) });
+    let texts = [
+        ("a `Sleep`", panic_of(|| poll(sleep()))),
+        ("a `Timeout`", panic_of(|| poll(timeout()))),
+        ("an `Interval`", panic_of(|| Pin::new(&mut interval()).poll_next(&mut noop()))),
+        ("an `IdleTimeout`", panic_of(|| poll(idle.read(&mut [0])))),
+    ];
+    for (name, text) in texts {
+        assert!(
+            text.starts_with(&format!("{name} was polled with no event loop running")),
             "{text}"
         );
     }
@@ -89,6 +180,16 @@ fn a_sleep_polled_without_its_loop_panics() {
         text.contains("of event loop #") && text.contains("was used on event loop #"),
         "{text}"
     );
+}
+
+#[test]
+fn a_sleep_reset_on_another_loop_panics_at_its_caller() {
+    let mut sleep = Box::pin(sleep());
+    let line = line!() + 1;
+    let text = panic_of(|| monoloop::run(async { sleep.as_mut().reset(Instant::now()) }));
+    let begin = format!("`Sleep::reset` called at {}:{line}:", file!());
+    assert!(text.starts_with(&begin), "{text}");
+    assert!(text.contains("was used on event loop #"), "{text}");
 }
 
 // ----- a run inside a run
@@ -229,7 +330,8 @@ fn a_handle_that_is_polled_after_it_gave_its_outcome_panics() {
 #[test]
 fn advancing_a_real_clock_panics() {
     let text = panic_of(|| monoloop::run(time::advance(Duration::from_secs(1))));
-    assert!(text.contains("`time::advance`") && text.contains("virtual_time(true)"), "{text}");
+    let begin = format!("`time::advance` called at {}:{}:", file!(), line!() - 1);
+    assert!(text.starts_with(&begin) && text.contains("virtual_time(true)"), "{text}");
 }
 
 #[test]
@@ -262,10 +364,23 @@ fn panics_point_at_the_caller() {
         check(line!() - 1);
         panic_of(|| time::sleep(Duration::ZERO));
         check(line!() - 1);
+        panic_of(|| in_group(|group| drop(group.spawn(async { Ok(()) }))));
+        check(line!() - 1);
+        panic_of(|| JoinSet::new().spawn(async {}));
+        check(line!() - 1);
+        let (mut sleep, stray, mut ticks) = (Box::pin(sleep()), sleep(), interval());
+        panic_of(|| sleep.as_mut().reset(Instant::now()));
+        check(line!() - 1);
+        panic_of(|| poll(async { stray.await }));
+        check(line!() - 1);
+        panic_of(|| drop(ticks.poll_tick(&mut noop())));
+        check(line!() - 1);
         monoloop::run(async {
             panic_of(|| monoloop::run(async {}));
             check(line!() - 1);
             panic_of(|| time::interval(Duration::ZERO));
+            check(line!() - 1);
+            panic_of(|| sleep.as_mut().reset(Instant::now()));
             check(line!() - 1);
             let handle = spawn(pending::<()>());
             handle.abort();

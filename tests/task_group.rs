@@ -457,6 +457,20 @@ fn a_group_ends_with_its_loop() {
 // ----- start
 
 #[test]
+fn a_child_that_starts_was_spawned_by_who_called_start() {
+    let line = line!() + 4;
+    let location = virtual_loop().run(async {
+        group(async |group: TaskGroup<_, StartError>| {
+            let child = async |ready: task::Ready<_>| Ok(ready.signal(task::current().unwrap()));
+            Ok(group.start(child).await?.location())
+        })
+        .await
+        .unwrap()
+    });
+    assert_eq!((location.file(), location.line()), (file!(), line));
+}
+
+#[test]
 fn start_waits_until_the_child_is_ready() {
     virtual_loop().run(async {
         let begin = time::now();

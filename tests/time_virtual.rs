@@ -192,7 +192,7 @@ fn advancing_by_hand_stops_where_it_was_told() {
 fn advancing_the_real_clock_panics() {
     let _alone = alone();
     let payload = catch_unwind(AssertUnwindSafe(|| run(advance(SECOND)))).unwrap_err();
-    let text = payload.downcast_ref::<&str>().expect("a text");
+    let text = payload.downcast_ref::<String>().expect("a text");
     assert!(text.contains("virtual_time(true)"), "{text}");
 }
 

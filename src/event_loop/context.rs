@@ -108,10 +108,45 @@ pub(crate) fn with<R>(what: &str, f: impl FnOnce(&Core) -> R) -> R {
     }
 }
 
+/// Like [`with`], where the user called `what` at `location`.
+#[inline]
+#[track_caller]
+pub(crate) fn with_at<R>(what: &str, location: &Location<'_>, f: impl FnOnce(&Core) -> R) -> R {
+    match try_with(f) {
+        Some(result) => result,
+        None => no_loop_at(what, location),
+    }
+}
+
+/// Like [`with`], for polls, whose caller is not the user: `what` is polled.
+#[inline]
+#[track_caller]
+pub(crate) fn with_polled<R>(what: &str, f: impl FnOnce(&Core) -> R) -> R {
+    match try_with(f) {
+        Some(result) => result,
+        None => no_loop_to_poll_on(what),
+    }
+}
+
 #[cold]
 #[track_caller]
 fn no_loop(what: &str) -> ! {
-    panic!("{}", absence(what, Location::caller()))
+    no_loop_at(what, Location::caller())
+}
+
+#[cold]
+#[track_caller]
+fn no_loop_at(what: &str, location: &Location<'_>) -> ! {
+    panic!("{}", absence(what, location))
+}
+
+#[cold]
+#[track_caller]
+fn no_loop_to_poll_on(what: &str) -> ! {
+    panic!(
+        "{what} was polled with no event loop running on this thread: await it inside the future given to \
+         `monoloop::run` or `EventLoop::run`, as in `run(async {{ .. }})`"
+    )
 }
 
 fn absence(what: &str, location: &Location<'_>) -> String {

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::iter::Fuse;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::gather::FutureOf;
+use crate::event_loop::{Core, context};
 use crate::executor::children::Children;
 use crate::in_order::sort_by_number;
-use crate::time::{Sleep, sleep};
+use crate::time::Sleep;
 
 /// Runs attempts until one succeeds, starting the next when the last one has failed or `delay` has passed. The first
 /// value wins, given with its attempt's index; the other attempts are dropped.
@@ -46,6 +48,7 @@ use crate::time::{Sleep, sleep};
 /// # });
 /// ```
 #[doc(alias = "happy_eyeballs")]
+#[track_caller]
 pub fn staggered_race<I, T, E>(attempts: I, delay: Duration) -> StaggeredRace<I::IntoIter, E>
 where
     I: IntoIterator<Item: IntoFuture<Output = Result<T, E>>>,
@@ -59,6 +62,7 @@ where
         alive: 0,
         errors: Vec::new(),
         is_over: false,
+        location: Location::caller(),
     }
 }
 
@@ -75,6 +79,8 @@ pub struct StaggeredRace<I: Iterator<Item: IntoFuture>, E> {
     alive: usize,
     errors: Vec<(usize, E)>,
     is_over: bool,
+    /// Where it was made.
+    location: &'static Location<'static>,
 }
 
 /// The attempts are pinned on the heap, and nothing else is.
@@ -88,7 +94,8 @@ impl<I: Iterator<Item: IntoFuture<Output = Result<T, E>>>, T, E> StaggeredRace<I
         self.running.push(Some(Box::pin(attempt.into_future())));
         self.children.insert();
         self.alive += 1;
-        self.timer = Some(sleep(self.delay));
+        let timer = |core: &Core| Sleep::after(core, self.delay);
+        self.timer = Some(context::with_at("future::staggered_race", self.location, timer));
     }
 
     /// Polls the attempts that are ready. Starts another for each that fails.

@@ -150,7 +150,7 @@ impl Watch {
                 Poll::Ready(result)
             }
             Poll::Pending => {
-                let elapsed = context::with("an `IdleTimeout`", |core| {
+                let elapsed = context::with_polled("an `IdleTimeout`", |core| {
                     if matches!(wait(self), Wait::Not) {
                         self.since = core.executor.now();
                     }

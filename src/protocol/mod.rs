@@ -71,6 +71,7 @@ mod transport;
 
 use std::io;
 
+use crate::event_loop::context;
 use crate::io::{AsyncRead, AsyncWrite};
 use crate::task;
 pub use datagram::{DatagramProtocol, DatagramTransport, attach_datagram};
@@ -137,6 +138,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
     P: Protocol + 'static,
 {
+    context::with("protocol::attach", |_| ());
     let (transport, driver) = driver::Driver::new(stream, Box::new(protocol));
     task::spawn(driver).detach();
     transport

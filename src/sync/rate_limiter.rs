@@ -1,10 +1,13 @@
 //! So many in a time.
 
 use std::fmt;
+use std::future::Future;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::Mutex;
-use crate::time;
+use crate::event_loop::context;
+use crate::time::{self, Sleep};
 
 /// Lets through so many in a time, with bursts up to a limit: a token bucket.
 ///
@@ -84,8 +87,9 @@ impl RateLimiter {
     /// # Panics
     ///
     /// If it must wait and no loop runs on this thread.
-    pub async fn acquire(&self) {
-        self.acquire_many(1).await;
+    #[track_caller]
+    pub fn acquire(&self) -> impl Future<Output = ()> {
+        self.acquire_at("RateLimiter::acquire", 1, Location::caller())
     }
 
     /// Waits for so many tokens and takes them all at once.
@@ -97,7 +101,18 @@ impl RateLimiter {
     /// # Panics
     ///
     /// As [`acquire`](Self::acquire).
-    pub async fn acquire_many(&self, tokens: u32) {
+    #[track_caller]
+    pub fn acquire_many(&self, tokens: u32) -> impl Future<Output = ()> {
+        self.acquire_at("RateLimiter::acquire_many", tokens, Location::caller())
+    }
+
+    /// `what` is the method that was called at `location`.
+    async fn acquire_at(
+        &self,
+        what: &'static str,
+        tokens: u32,
+        location: &'static Location<'static>,
+    ) {
         let mut full_at = self.full_at.lock().await;
         // Nobody else takes any from here on, so it is known when there will be enough.
         let now = time::now();
@@ -105,7 +120,7 @@ impl RateLimiter {
             std::future::pending().await
         };
         if let Some(ready) = self.ready(full, now) {
-            time::sleep_until(ready).await;
+            context::with_at(what, location, |core| Sleep::until(core, ready)).await;
         }
         *full_at = Some(full);
     }

@@ -57,7 +57,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    match context::with(what, |core: &Core| core.submit(run, false, location)) {
+    match context::with_at(what, location, |core: &Core| core.submit(run, false, location)) {
         Ok(join) => BlockingJoin { join },
         Err(error) => panic!("`{what}` called at {location} cannot start a thread: {error}"),
     }

@@ -1,5 +1,7 @@
 //! Moving a virtual clock by hand.
 
+use std::future::Future;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::event_loop::clock::saturating_nanos;
@@ -38,40 +40,59 @@ const MAX_ROUNDS: usize = 64;
 /// assert!(sleeper.is_finished());
 /// # });
 /// ```
-pub async fn advance(duration: Duration) {
-    let target = context::with("time::advance", |core| {
-        assert!(
-            core.clock.is_virtual(),
-            "`time::advance` on an event loop with the real clock: build it with `virtual_time(true)`"
-        );
-        core.clock.read().saturating_add(saturating_nanos(duration))
-    });
-    settle().await;
-    while let Some(deadline) = next_deadline().filter(|deadline| *deadline <= target) {
-        move_to(deadline);
-        settle().await;
+#[track_caller]
+pub fn advance(duration: Duration) -> impl Future<Output = ()> {
+    Advance { location: Location::caller() }.by(duration)
+}
+
+/// A call of [`advance`].
+#[derive(Clone, Copy)]
+struct Advance {
+    location: &'static Location<'static>,
+}
+
+impl Advance {
+    async fn by(self, duration: Duration) {
+        let target = self.with_core(|core| {
+            assert!(
+                core.clock.is_virtual(),
+                "`time::advance` called at {} on an event loop with the real clock: build it with \
+                 `virtual_time(true)`",
+                self.location
+            );
+            core.clock.read().saturating_add(saturating_nanos(duration))
+        });
+        self.settle().await;
+        while let Some(deadline) = self.next_deadline().filter(|deadline| *deadline <= target) {
+            self.move_to(deadline);
+            self.settle().await;
+        }
+        self.move_to(target);
+        self.settle().await;
     }
-    move_to(target);
-    settle().await;
-}
 
-fn next_deadline() -> Option<u64> {
-    context::with("time::advance", |core| core.next_deadline())
-}
+    fn with_core<R>(self, f: impl FnOnce(&Core) -> R) -> R {
+        context::with_at("time::advance", self.location, f)
+    }
 
-fn move_to(time: u64) {
-    context::with("time::advance", |core| {
-        core.clock.advance_to(time);
-        core.executor.set_now(core.clock.read());
-    });
-}
+    fn next_deadline(self) -> Option<u64> {
+        self.with_core(Core::next_deadline)
+    }
 
-/// Lets everything run that is ready, and what that wakes.
-async fn settle() {
-    for _ in 0..MAX_ROUNDS {
-        yield_now().await;
-        if !context::with("time::advance", is_anybody_ready) {
-            return;
+    fn move_to(self, time: u64) {
+        self.with_core(|core| {
+            core.clock.advance_to(time);
+            core.executor.set_now(core.clock.read());
+        });
+    }
+
+    /// Lets everything run that is ready, and what that wakes.
+    async fn settle(self) {
+        for _ in 0..MAX_ROUNDS {
+            yield_now().await;
+            if !self.with_core(is_anybody_ready) {
+                return;
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Ticks at regular times.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use futures_core::Stream;
 
 use super::Sleep;
 use crate::event_loop::clock::later;
-use crate::event_loop::context;
+use crate::event_loop::{Core, context};
 
 /// Ticks every `period`, the first time at once.
 ///
@@ -112,8 +113,16 @@ impl Interval {
     /// # Panics
     ///
     /// If the interval's loop is not the one that runs on this thread.
-    pub async fn tick(&mut self) -> Instant {
-        poll_fn(|cx| self.poll_tick(cx)).await
+    #[track_caller]
+    pub fn tick(&mut self) -> impl Future<Output = Instant> {
+        let location = Location::caller();
+        async move {
+            poll_fn(|cx| {
+                let proceeds = context::with_at("Interval::tick", location, may_proceed(cx));
+                self.poll_planned(cx, proceeds)
+            })
+            .await
+        }
     }
 
     /// Polls for the next tick, as [`tick`](Self::tick) does. Of several tasks that poll, only the last is woken.
@@ -121,10 +130,16 @@ impl Interval {
     /// # Panics
     ///
     /// If the interval's loop is not the one that runs on this thread.
+    #[track_caller]
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
+        let proceeds = context::with("Interval::poll_tick", may_proceed(cx));
+        self.poll_planned(cx, proceeds)
+    }
+
+    #[track_caller]
+    fn poll_planned(&mut self, cx: &mut Context<'_>, proceeds: bool) -> Poll<Instant> {
         // Ticks that are due come one after the other in a burst: it gives way by the task's budget.
-        let waker = cx.waker();
-        if !context::with("Interval::tick", |core| core.executor.may_proceed_or_wake(waker)) {
+        if !proceeds {
             return Poll::Pending;
         }
         ready!(self.sleep.poll_elapsed(cx));
@@ -178,10 +193,17 @@ impl Interval {
     }
 }
 
+/// Whether the task that is polled has something left of its budget; if not, it is woken.
+fn may_proceed(cx: &Context<'_>) -> impl Fn(&Core) -> bool {
+    let waker = cx.waker();
+    move |core| core.executor.may_proceed_or_wake(waker)
+}
+
 impl Stream for Interval {
     type Item = Instant;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
-        self.get_mut().poll_tick(cx).map(Some)
+        let proceeds = context::with_polled("an `Interval`", may_proceed(cx));
+        self.get_mut().poll_planned(cx, proceeds).map(Some)
     }
 }

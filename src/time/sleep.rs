@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -195,7 +196,7 @@ impl Sleep {
         // Nothing in here is pinned.
         let this = self.get_mut();
         let (state, was_short) = (this.state, this.is_short);
-        this.with_core("Sleep::reset", |this, core| {
+        let done = this.with_core(|this, core| {
             let (deadline, is_short) = measure(core, deadline);
             this.sequence = core.next_sequence();
             this.deadline = deadline;
@@ -210,14 +211,18 @@ impl Sleep {
                 this.wait(core, waker);
             }
         });
+        if done.is_none() {
+            reset_elsewhere(this.owner);
+        }
     }
 
     /// Polls; a deadline that is past is ready at once, without giving way first.
     #[inline]
+    #[track_caller]
     pub(crate) fn poll_elapsed(&mut self, cx: &Context<'_>) -> Poll<()> {
-        match self.state {
-            State::Elapsed => Poll::Ready(()),
-            State::New | State::Yielding => self.with_core("a `Sleep`", |this, core| {
+        let polled = match self.state {
+            State::Elapsed => return Poll::Ready(()),
+            State::New | State::Yielding => self.with_core(|this, core| {
                 if this.deadline <= core.executor.now() {
                     this.state = State::Elapsed;
                     return Poll::Ready(());
@@ -225,7 +230,7 @@ impl Sleep {
                 this.wait(core, WakeRef::new(cx.waker()));
                 Poll::Pending
             }),
-            State::Waiting(key) => self.with_core("a `Sleep`", |this, core| {
+            State::Waiting(key) => self.with_core(|this, core| {
                 if core.watch_timer(key, cx.waker()) {
                     return Poll::Pending;
                 }
@@ -235,6 +240,10 @@ impl Sleep {
                 }
                 Poll::Ready(())
             }),
+        };
+        match polled {
+            Some(polled) => polled,
+            None => polled_elsewhere(self.owner),
         }
     }
 
@@ -246,29 +255,34 @@ impl Sleep {
         self.state = State::Waiting(core.insert_timer(self.deadline, self.sequence, waker));
     }
 
-    /// Runs `f` with the loop this sleep belongs to.
-    #[track_caller]
+    /// Runs `f` with the loop this sleep belongs to, if it is the one that runs on this thread.
     #[inline]
-    fn with_core<R>(&mut self, what: &str, f: impl FnOnce(&mut Self, &Core) -> R) -> R {
-        context::with(what, |core| {
-            if core.id() != self.owner {
-                wrong_loop(what, self.owner, core.id());
-            }
-            f(self, core)
-        })
+    fn with_core<R>(&mut self, f: impl FnOnce(&mut Self, &Core) -> R) -> Option<R> {
+        context::try_with(|core| (core.id() == self.owner).then(|| f(self, core))).flatten()
     }
 }
 
 #[cold]
 #[track_caller]
-fn wrong_loop(what: &str, owner: LoopId, current: LoopId) -> ! {
-    panic!("{what} of event loop {owner} was used on event loop {current}")
+fn polled_elsewhere(owner: LoopId) -> ! {
+    let current = context::with_polled("a `Sleep`", Core::id);
+    panic!("a `Sleep` of event loop {owner} was used on event loop {current}")
+}
+
+#[cold]
+#[track_caller]
+fn reset_elsewhere(owner: LoopId) -> ! {
+    let (location, current) = (Location::caller(), context::with("Sleep::reset", Core::id));
+    panic!(
+        "`Sleep::reset` called at {location}: a `Sleep` of event loop {owner} was used on event loop {current}"
+    )
 }
 
 impl Future for Sleep {
     type Output = ();
 
     #[inline]
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let is_new = self.state == State::New;
         if self.poll_elapsed(cx).is_pending() {

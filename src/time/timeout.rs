@@ -181,7 +181,7 @@ impl<F> fmt::Debug for Timeout<F> {
 
 /// The time of a limit begins, or has begun in the first poll.
 fn begin(limit: u64, begun: Option<u64>) -> Sleep {
-    context::with("a `Timeout`", |core| {
+    context::with_polled("a `Timeout`", |core| {
         let begin = begun.unwrap_or_else(|| {
             let now = core.read_clock();
             deadline::begin(now);

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use futures_io::AsyncWrite;
 
+use crate::event_loop::context;
 use crate::io::outgoing::{Outgoing, Pusher, QueueError, Wish};
 use crate::task;
 
@@ -63,6 +64,7 @@ impl StreamWriter {
     /// If no loop runs on this thread.
     #[track_caller]
     pub fn new<W: AsyncWrite + Unpin + 'static>(stream: W) -> Self {
+        context::with("StreamWriter::new", |_| ());
         let (writer, pusher) = Self::with_pusher(stream, None);
         task::spawn(pusher).detach();
         writer

@@ -6,6 +6,7 @@ mod transport;
 use std::io;
 use std::net::SocketAddr;
 
+use crate::event_loop::context;
 use crate::net::UdpSocket;
 use crate::task;
 pub use transport::DatagramTransport;
@@ -86,6 +87,7 @@ pub fn attach_datagram<P: DatagramProtocol + 'static>(
     socket: UdpSocket,
     protocol: P,
 ) -> DatagramTransport {
+    context::with("protocol::attach_datagram", |_| ());
     let (transport, driver) = driver::Driver::new(socket, protocol);
     task::spawn(driver).detach();
     transport

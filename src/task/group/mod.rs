@@ -217,7 +217,7 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
         F: Future<Output = Result<U, E>> + 'static,
         U: 'static,
     {
-        let spawned = self.spawn_at(None, future, Location::caller());
+        let spawned = self.spawn_at("TaskGroup::spawn", None, future, Location::caller());
         spawned.unwrap_or_else(|_| GroupHandle::refused())
     }
 
@@ -232,7 +232,8 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
         F: Future<Output = Result<U, E>> + 'static,
         U: 'static,
     {
-        let spawned = self.spawn_at(Some(name.into()), future, Location::caller());
+        let name = Some(name.into());
+        let spawned = self.spawn_at("TaskGroup::spawn_named", name, future, Location::caller());
         spawned.unwrap_or_else(|_| GroupHandle::refused())
     }
 
@@ -251,11 +252,14 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
         F: Future<Output = Result<U, E>> + 'static,
         U: 'static,
     {
-        self.spawn_at(None, future, Location::caller())
+        self.spawn_at("TaskGroup::try_spawn", None, future, Location::caller())
     }
 
+    /// `what` is the method that was called at `location`.
+    #[track_caller]
     fn spawn_at<F, U>(
         &self,
+        what: &'static str,
         name: Option<Rc<str>>,
         future: F,
         location: &'static Location<'static>,
@@ -267,7 +271,7 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
         if !self.is_open() {
             return Err(Refused { future });
         }
-        let seed = context::with("TaskGroup::spawn", |core| core.executor.seed(location));
+        let seed = context::with_at(what, location, |core| core.executor.seed(location));
         let key = self.inner.enter();
         let member = Member::new(future, Rc::clone(&self.inner), key);
         let (task, join) = match name {
@@ -276,7 +280,7 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
         };
         self.inner.note(key, AbortHandle::new(task.clone()));
         // Refused at the end of the loop, the member has left when this returns.
-        context::with("TaskGroup::spawn", |core| core.executor.admit(task));
+        context::with_at(what, location, |core| core.executor.admit(task));
         Ok(GroupHandle::new(join))
     }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -99,7 +100,22 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
     /// .unwrap();
     /// # });
     /// ```
-    pub async fn start<V, M, F, U>(&self, make: M) -> Result<V, StartError>
+    #[track_caller]
+    pub fn start<V, M, F, U>(&self, make: M) -> impl Future<Output = Result<V, StartError>>
+    where
+        V: 'static,
+        M: FnOnce(Ready<V>) -> F,
+        F: Future<Output = Result<U, E>> + 'static,
+        U: 'static,
+    {
+        self.start_at(make, Location::caller())
+    }
+
+    async fn start_at<V, M, F, U>(
+        &self,
+        make: M,
+        location: &'static Location<'static>,
+    ) -> Result<V, StartError>
     where
         V: 'static,
         M: FnOnce(Ready<V>) -> F,
@@ -115,7 +131,8 @@ impl<T: 'static, E: 'static> TaskGroup<T, E> {
             waiter: Waiter::default(),
         });
         let child = make(Ready { handshake: Rc::clone(&handshake) });
-        let handle = self.try_spawn(child).map_err(|_| StartError::Refused)?;
+        let spawned = self.spawn_at("TaskGroup::start", None, child, location);
+        let handle = spawned.map_err(|_| StartError::Refused)?;
         let mut starting = AbortUnready { handle, handshake, is_ready: false };
         let value = poll_fn(|cx| starting.handshake.poll(cx)).await;
         starting.is_ready = value.is_some();

@@ -122,7 +122,7 @@ impl<T: 'static> JoinSet<T> {
     /// If no loop runs on this thread.
     #[track_caller]
     pub fn spawn<F: Future<Output = T> + 'static>(&mut self, future: F) -> AbortHandle {
-        self.spawn_at(None, future, Location::caller())
+        self.spawn_at("JoinSet::spawn", None, future, Location::caller())
     }
 
     /// Spawns a task that has a name into the set.
@@ -136,16 +136,19 @@ impl<T: 'static> JoinSet<T> {
         name: impl Into<Rc<str>>,
         future: F,
     ) -> AbortHandle {
-        self.spawn_at(Some(name.into()), future, Location::caller())
+        self.spawn_at("JoinSet::spawn_named", Some(name.into()), future, Location::caller())
     }
 
+    /// `what` is the method that was called at `location`.
+    #[track_caller]
     fn spawn_at<F: Future<Output = T> + 'static>(
         &mut self,
+        what: &'static str,
         name: Option<Rc<str>>,
         future: F,
         location: &'static Location<'static>,
     ) -> AbortHandle {
-        let seed = context::with("JoinSet::spawn", |core| core.executor.seed(location));
+        let seed = context::with_at(what, location, |core| core.executor.seed(location));
         let key = self.shared.enter();
         let tracked = Tracked::new(future, Rc::clone(&self.shared), key);
         let (task, join) = match name {
@@ -154,7 +157,7 @@ impl<T: 'static> JoinSet<T> {
         };
         let abort = AbortHandle::new(task.clone());
         self.shared.members.borrow_mut()[key].handle = Some(JoinHandle::new(join));
-        context::with("JoinSet::spawn", |core| core.executor.admit(task));
+        context::with_at(what, location, |core| core.executor.admit(task));
         abort
     }
 
@@ -385,6 +388,9 @@ impl<T: 'static> Default for JoinSet<T> {
 }
 
 /// Spawns the futures into a new set.
+///
+/// With [`collect`](Iterator::collect), the standard library is who spawns: the tasks' places, and the panic if no loop
+/// runs on this thread, name a file of it. [`extend`](Extend::extend) names its caller.
 impl<T: 'static, F: Future<Output = T> + 'static> FromIterator<F> for JoinSet<T> {
     #[track_caller]
     fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Self {
