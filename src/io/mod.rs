@@ -11,6 +11,10 @@
 //! * `AsyncFd` waits for any descriptor, where there are such (Unix);
 //! * [`copy_bidirectional`], [`copy_file`], [`split`], [`BufStream`], and [`duplex`], a connection in memory.
 //!
+//! **`read_line` and `read_to_string` of `futures-lite` want an empty `String`.** Those of std and tokio append; these
+//! *replace* what is in it, and panic in a debug build. In a loop, `clear()` it before each call, or use
+//! [`StreamReader::next_line`].
+//!
 //! ```
 //! use monoloop::io::*;
 //! use monoloop::net::{TcpListener, TcpStream};
