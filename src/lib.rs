@@ -2,6 +2,8 @@
 // Under `--cfg loom` the crate is empty: `tests/loom_wake.rs` includes the module it checks by path.
 #![cfg(not(loom))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// What those who read it cannot choose is not said of each item.
+#![cfg_attr(docsrs, doc(auto_cfg(hide(loom, mio_unsupported_force_poll_poll))))]
 // Parts of the core serve features only, and the documentation names them all. What is dead with all of them is dead.
 #![cfg_attr(
     not(feature = "full"),
