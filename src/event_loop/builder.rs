@@ -110,6 +110,7 @@ impl Builder {
     /// ([`ErrorReport::SlowPoll`]); `None`: polls are not timed. Default: 100 ms in builds with debug assertions (not under Miri), `None`
     /// in others, since it costs a reading of the clock per poll.
     #[doc(alias = "slow_callback_duration")]
+    #[doc(alias = "set_debug")]
     pub fn slow_poll(mut self, threshold: impl Into<Option<Duration>>) -> Self {
         self.config.slow_poll = threshold.into();
         self

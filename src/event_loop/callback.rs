@@ -12,6 +12,7 @@ use crate::time::Sleep;
 /// Cancels a callback; made by [`call_soon`], [`call_later`] and [`call_at`].
 ///
 /// Dropping it changes nothing: the callback will run.
+#[doc(alias = "TimerHandle")]
 #[derive(Clone)]
 pub struct CallHandle {
     task: TaskRef,

@@ -217,6 +217,7 @@ impl Handle {
     /// # Panics
     ///
     /// If none does.
+    #[doc(alias = "get_event_loop")]
     #[doc(alias = "get_running_loop")]
     #[track_caller]
     pub fn current() -> Self {
@@ -229,6 +230,7 @@ impl Handle {
     }
 
     /// Returns a handle to the loop that runs on this thread, if one does.
+    #[doc(alias = "is_running")]
     pub fn try_current() -> Option<Self> {
         context::try_with(|core| Self::new(Arc::clone(&core.remote)))
     }

@@ -41,6 +41,7 @@ use crate::wait_list::Wakes;
 /// assert_eq!(gather((length, first)).await, (6, Some('<')));
 /// # });
 /// ```
+#[doc(alias = "add_done_callback")]
 pub fn shared<F: IntoFuture<Output: Clone>>(future: F) -> Shared<F::IntoFuture> {
     let inner = Inner {
         output: OnceCell::new(),

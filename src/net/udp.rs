@@ -140,6 +140,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// What the operating system says.
+    #[doc(alias = "sock_recvfrom")]
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.io.receive(|io| io.recv_from(buffer)).await
     }

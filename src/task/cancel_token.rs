@@ -84,6 +84,7 @@ impl CancelToken {
 
     /// Makes a token that is cancelled with this one, and may be cancelled by itself. The child of a cancelled
     /// token is cancelled from the start.
+    #[doc(alias = "child_token")]
     #[must_use = "a child that is dropped changes nothing"]
     pub fn child(&self) -> Self {
         let parent = &self.node;

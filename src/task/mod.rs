@@ -106,6 +106,7 @@ pub use yield_now::{YieldNow, yield_now};
 /// });
 /// assert_eq!(count.get(), 6);
 /// ```
+#[doc(alias = "ensure_future")]
 #[doc(alias = "create_task")]
 #[doc(alias = "spawn_local")]
 #[track_caller]

@@ -162,6 +162,7 @@ impl Sleep {
     }
 
     /// Returns whether the sleep was polled to its end.
+    #[doc(alias = "expired")]
     pub fn is_elapsed(&self) -> bool {
         self.state == State::Elapsed
     }

@@ -68,6 +68,7 @@ use source::FdSource;
 /// # })
 /// # }
 /// ```
+#[doc(alias = "remove_reader")]
 #[doc(alias = "add_reader")]
 #[doc(alias = "add_writer")]
 pub struct AsyncFd<T: AsFd> {

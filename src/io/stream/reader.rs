@@ -132,6 +132,7 @@ impl<R> StreamReader<R> {
     }
 
     /// Gives back the stream, and what was read off it and not yet given out.
+    #[doc(alias = "start_tls")]
     pub fn into_parts(self) -> (R, ReadBuffer) {
         (self.inner, self.buffer)
     }

@@ -114,6 +114,7 @@ impl TcpListener {
     /// What `accept` failed with. After running out of descriptors or memory, the next `accept` pauses for
     /// 100 ms first, so that a loop that goes on does not spin. The error concerns one connection, not the
     /// listener: go on accepting.
+    #[doc(alias = "sock_accept")]
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let accepted = self.acceptor.accept().await?;
         self.adopt(accepted)

@@ -114,6 +114,7 @@ impl TcpSocket {
     /// # Errors
     ///
     /// What the operating system says, or if no loop runs on this thread.
+    #[doc(alias = "sock_connect")]
     #[track_caller]
     pub fn connect(self, addr: SocketAddr) -> impl Future<Output = io::Result<TcpStream>> {
         let location = Location::caller();

@@ -100,6 +100,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// If the operating system refuses, or no loop runs on this thread.
+    #[doc(alias = "sock_recv")]
+    #[doc(alias = "sock_sendall")]
     #[track_caller]
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;

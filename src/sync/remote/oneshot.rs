@@ -27,6 +27,7 @@ use super::{lock, wake};
 pub use crate::sync::oneshot::{RecvError, SendError, TryRecvError};
 
 /// Makes a channel for one value.
+#[doc(alias = "wrap_future")]
 pub fn channel<T: Send>() -> (Sender<T>, Receiver<T>) {
     let state = Arc::new(Mutex::new(State::Open { receiver: None, sender: None }));
     (Sender { state: Arc::clone(&state) }, Receiver { state })
