@@ -71,7 +71,7 @@ impl Protocol for Deaf {
 
 #[test]
 fn calls_without_a_loop_panic_with_their_name_and_place() {
-    let calls: [(&str, fn()); 34] = [
+    let calls: [(&str, fn()); 35] = [
         ("spawn", || drop(spawn(async {}))),
         ("task::Builder::spawn", || drop(task::Builder::new().name("x").spawn(async {}))),
         ("call_soon", || drop(call_soon(|| {}))),
@@ -97,8 +97,9 @@ fn calls_without_a_loop_panic_with_their_name_and_place() {
         ("spawn_blocking", || drop(task::spawn_blocking(|| ()))),
         ("unblock", || poll(task::unblock(|| ()))),
         ("Sleep::reset", || Box::pin(sleep()).as_mut().reset(Instant::now())),
+        ("Interval::reset", || interval().reset()),
         ("Interval::tick", || poll(interval().tick())),
-        ("Interval::poll_tick", || drop(interval().poll_tick(&mut noop()))),
+        ("Interval::poll_tick", || assert!(interval().poll_tick(&mut noop()).is_ready())),
         ("time::advance", || poll(time::advance(SECOND))),
         ("future::staggered_race", || poll(staggered_race([ready(Ok::<_, ()>(()))], SECOND))),
         ("RateLimiter::acquire_many", || poll(RateLimiter::new(1, SECOND).acquire_many(2))),
@@ -371,9 +372,10 @@ fn panics_point_at_the_caller() {
         let (mut sleep, stray, mut ticks) = (Box::pin(sleep()), sleep(), interval());
         panic_of(|| sleep.as_mut().reset(Instant::now()));
         check(line!() - 1);
+        #[allow(clippy::redundant_async_block)] // the place is that of the `await`
         panic_of(|| poll(async { stray.await }));
         check(line!() - 1);
-        panic_of(|| drop(ticks.poll_tick(&mut noop())));
+        panic_of(|| ticks.poll_tick(&mut noop()));
         check(line!() - 1);
         monoloop::run(async {
             panic_of(|| monoloop::run(async {}));

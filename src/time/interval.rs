@@ -145,7 +145,7 @@ impl Interval {
         ready!(self.sleep.poll_elapsed(cx));
         let planned = self.sleep.deadline();
         let next = self.next_after(planned, super::now());
-        Pin::new(&mut self.sleep).reset(next);
+        self.sleep.reset_by("Interval::reset", next);
         Poll::Ready(planned)
     }
 
@@ -174,7 +174,7 @@ impl Interval {
     #[track_caller]
     pub fn reset(&mut self) {
         let next = later(super::now(), self.period);
-        Pin::new(&mut self.sleep).reset(next);
+        self.sleep.reset_by("Interval::reset", next);
     }
 
     /// Returns the period.

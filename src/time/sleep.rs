@@ -195,9 +195,14 @@ impl Sleep {
     #[track_caller]
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
         // Nothing in here is pinned.
-        let this = self.get_mut();
-        let (state, was_short) = (this.state, this.is_short);
-        let done = this.with_core(|this, core| {
+        self.get_mut().reset_by("Sleep::reset", deadline);
+    }
+
+    /// Resets it for `what`, which the caller called.
+    #[track_caller]
+    pub(super) fn reset_by(&mut self, what: &str, deadline: Instant) {
+        let (state, was_short) = (self.state, self.is_short);
+        let done = self.with_core(|this, core| {
             let (deadline, is_short) = measure(core, deadline);
             this.sequence = core.next_sequence();
             this.deadline = deadline;
@@ -213,7 +218,7 @@ impl Sleep {
             }
         });
         if done.is_none() {
-            reset_elsewhere(this.owner);
+            reset_elsewhere(what, self.owner);
         }
     }
 
@@ -272,10 +277,10 @@ fn polled_elsewhere(owner: LoopId) -> ! {
 
 #[cold]
 #[track_caller]
-fn reset_elsewhere(owner: LoopId) -> ! {
-    let (location, current) = (Location::caller(), context::with("Sleep::reset", Core::id));
+fn reset_elsewhere(what: &str, owner: LoopId) -> ! {
+    let (location, current) = (Location::caller(), context::with(what, Core::id));
     panic!(
-        "`Sleep::reset` called at {location}: a `Sleep` of event loop {owner} was used on event loop {current}"
+        "`{what}` called at {location}: a `Sleep` of event loop {owner} was used on event loop {current}"
     )
 }
 
