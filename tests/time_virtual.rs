@@ -188,6 +188,24 @@ fn advancing_by_hand_stops_where_it_was_told() {
     });
 }
 
+/// The receiver gives way after a few thousand values, and is ready all the same.
+#[test]
+fn advance_waits_for_those_who_give_way() {
+    let _alone = alone();
+    run_virtually(async {
+        let (sender, mut receiver) = monoloop::sync::mpsc::unbounded_channel();
+        (0..20_000).for_each(|n| sender.send(n).unwrap());
+        drop(sender);
+        let begin = time::now();
+        let draining = spawn(async move {
+            while receiver.recv().await.is_some() {}
+            time::now()
+        });
+        advance(DAY).await;
+        assert_eq!(draining.await.unwrap(), begin);
+    });
+}
+
 #[test]
 fn advancing_the_real_clock_panics() {
     let _alone = alone();

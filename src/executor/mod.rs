@@ -528,8 +528,9 @@ impl Executor {
         }
     }
 
+    /// Wakes those who were put off until the polls under way are over.
     #[inline]
-    fn wake_put_off(&self) {
+    pub(crate) fn wake_put_off(&self) {
         if !self.shared.put_off.borrow().is_empty() {
             self.wake_all_put_off();
         }
@@ -538,10 +539,10 @@ impl Executor {
     #[cold]
     fn wake_all_put_off(&self) {
         self.renew_allowance();
-        // No task is being polled, so nobody is put off meanwhile.
         let mut put_off = self.shared.put_off.take();
         put_off.drain(..).for_each(|waker| self.shared.wake(waker));
-        // For its capacity.
+        // For its capacity. A foreign waker may have come in meanwhile.
+        put_off.append(&mut self.shared.put_off.borrow_mut());
         self.shared.put_off.replace(put_off);
     }
 

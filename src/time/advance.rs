@@ -97,11 +97,14 @@ impl Advance {
     }
 }
 
-/// Whether others are ready, or will be after a look for I/O, for which they gave way.
+/// Whether others are ready. If nobody is, those who gave way are woken first.
 fn is_anybody_ready(core: &Core) -> bool {
-    if core.executor.ready_len() == 0 && core.has_given_way() {
-        // Should it fail, the turn's look tells.
-        let _later = core.poll_io(Wait::NotAtAll);
+    if core.executor.ready_len() == 0 {
+        core.executor.wake_put_off();
+        if core.has_given_way() {
+            // Should it fail, the turn's look tells.
+            let _later = core.poll_io(Wait::NotAtAll);
+        }
     }
     core.executor.ready_len() > 0
 }
