@@ -9,11 +9,12 @@
 //! | --- | --- | --- |
 //! | fall back | for good, by the first listener | the default effect, while `is_fatal` |
 //! | note | for good, by the first listener | sets `is_pending` |
-//! | bell | while anybody listens | writes a byte into the pipe that loops read (the self-pipe trick) |
 //! | arm | while ctrl-c interrupts loops | sets `is_fatal`: the next one is the last |
+//! | bell | while anybody listens | writes a byte into the pipe that loops read (the self-pipe trick) |
 //!
-//! *Note before bell*: who reads the byte looks at the flags afterwards, so no delivery is overlooked. A full pipe has
-//! bytes in it, and whoever reads those will look too.
+//! *The bell is the last*: who reads the byte looks at the flags afterwards, so no delivery is overlooked, and whoever sees
+//! what the first ctrl-c did can rely on the second one, on whatever thread it is handled. A full pipe has bytes in it, and
+//! whoever reads those will look too.
 //!
 //! # Back to what was
 //!
@@ -64,9 +65,15 @@ impl Disposition {
 
     /// The signal tells whoever reads the other end of `pipe`, instead of what it did before.
     pub(super) fn listen(&mut self, pipe: &UnixStream) -> io::Result<()> {
-        let bell = pipe::register(self.signal, pipe.try_clone()?)?;
+        self.hang_bell(pipe)?;
         self.is_pending.store(false, Ordering::SeqCst);
         self.is_fatal.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Registers the bell, behind all that is registered.
+    fn hang_bell(&mut self, pipe: &UnixStream) -> io::Result<()> {
+        let bell = pipe::register(self.signal, pipe.try_clone()?)?;
         self.bell.replace(bell).map(low_level::unregister);
         Ok(())
     }
@@ -88,10 +95,15 @@ impl Disposition {
     }
 
     /// Of two more signals the second has its default effect, whatever the program does meanwhile.
-    pub(super) fn arm(&mut self) -> io::Result<()> {
+    pub(super) fn arm(&mut self, pipe: &UnixStream) -> io::Result<()> {
         self.is_fatal.store(false, Ordering::SeqCst);
         if self.arm.is_none() {
-            self.arm = Some(flag::register(self.signal, Arc::clone(&self.is_fatal))?);
+            let arm = flag::register(self.signal, Arc::clone(&self.is_fatal))?;
+            if let Err(error) = self.hang_bell(pipe) {
+                low_level::unregister(arm);
+                return Err(error);
+            }
+            self.arm = Some(arm);
         }
         Ok(())
     }

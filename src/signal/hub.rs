@@ -179,7 +179,11 @@ impl Hub {
 /// Of two more signals of that kind the second has its default effect, whatever the program does meanwhile. Somebody must
 /// listen to it.
 pub(crate) fn arm(kind: SignalKind) -> io::Result<()> {
-    hub().kinds.get_mut(&kind.as_raw()).map_or(Ok(()), |kind| kind.disposition.arm())
+    let Hub { kinds, pipe, .. } = &mut *hub();
+    match (kinds.get_mut(&kind.as_raw()), pipe) {
+        (Some(kind), Some(pipe)) => kind.disposition.arm(&pipe.writer),
+        _ => Ok(()),
+    }
 }
 
 /// Ends what [`arm`] began.
