@@ -239,22 +239,23 @@ impl Outbox {
             Some(mem::replace(&mut state.bytes, spare))
         };
         let (waiters, watchers) = (mem::take(&mut state.waiters), mem::take(&mut state.watchers));
-        let mut old = mem::take(&mut state.invited);
+        let mut invited = mem::take(&mut state.invited);
         drop(state);
-        if waiters.len() > 1 && batch.is_some() {
-            // Foreign code, as the drops are.
-            match catch_unwind(AssertUnwindSafe(|| waiters.clone())) {
-                Ok(invited) => old.append(&mut mem::replace(&mut self.lock().invited, invited)),
-                Err(payload) => {
-                    panic.get_or_insert(payload);
-                }
-            }
-        }
-        drop(old);
-        for waiter in waiters.into_iter().chain(watchers) {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waiter.wake())) {
+        // All that follows is foreign code.
+        let mut guard = |f: &mut dyn FnMut()| {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
                 panic.get_or_insert(payload);
             }
+        };
+        guard(&mut || invited.clear());
+        if waiters.len() > 1 && batch.is_some() {
+            guard(&mut || invited.extend(waiters.iter().cloned()));
+            // Whoever has the turn is the only one to invite, so there are none.
+            self.lock().invited = invited;
+        }
+        for waker in waiters.into_iter().chain(watchers) {
+            let mut waker = Some(waker);
+            guard(&mut || waker.take().into_iter().for_each(Waker::wake));
         }
         batch
     }
