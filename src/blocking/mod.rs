@@ -170,7 +170,7 @@ impl Pool {
     }
 
     /// Whether this is the process that made the pool: elsewhere it has no threads.
-    pub(crate) fn is_here(&self) -> bool {
+    fn is_here(&self) -> bool {
         self.origin.is_here()
     }
 

@@ -189,13 +189,7 @@ impl Core {
         }
         self.settle(false);
         if self.has_given_way() {
-            // A foreign waker may poll at once.
-            self.executor.renew_allowance();
-            let mut given_way = self.given_way.take();
-            given_way.drain(..).for_each(|waker| self.executor.shared().wake(waker));
-            // For its capacity. A foreign waker may have come in meanwhile.
-            given_way.append(&mut self.given_way.borrow_mut());
-            self.given_way.replace(given_way);
+            self.executor.wake_all(&self.given_way);
         }
         self.pace.io_was_polled(self.read_clock());
         Ok(())

@@ -20,7 +20,7 @@ pub(crate) mod wake;
 pub use info::{TaskId, TaskInfo, TaskState};
 pub(crate) use join::panic_message;
 pub use join::{AbortHandle, JoinError, JoinHandle};
-pub(crate) use origin::Origin;
+pub(crate) use origin::{OfProcess, Origin};
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -538,19 +538,19 @@ impl Executor {
 
     #[cold]
     fn wake_all_put_off(&self) {
-        self.renew_allowance();
-        let mut put_off = self.shared.put_off.take();
-        put_off.drain(..).for_each(|waker| self.shared.wake(waker));
-        // For its capacity. A foreign waker may have come in meanwhile.
-        put_off.append(&mut self.shared.put_off.borrow_mut());
-        self.shared.put_off.replace(put_off);
+        self.wake_all(&self.shared.put_off);
     }
 
-    /// Before foreign wakers are woken: one that polls at once, and not as a task of ours, may do as much as a task.
-    pub(crate) fn renew_allowance(&self) {
+    /// Wakes all of these. A foreign waker that polls at once, and not as a task of ours, may do as much as a task.
+    pub(crate) fn wake_all(&self, wakers: &RefCell<Vec<WakeRef>>) {
         if self.shared.current.get().is_none() {
             self.shared.allowance.set(Self::ALLOWANCE);
         }
+        let mut all = wakers.take();
+        all.drain(..).for_each(|waker| self.shared.wake(waker));
+        // For its capacity. A foreign waker may have come in meanwhile.
+        all.append(&mut wakers.borrow_mut());
+        wakers.replace(all);
     }
 
     /// Counts further operations of the running task: what it did was as much as these.

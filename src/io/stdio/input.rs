@@ -18,8 +18,9 @@ use std::thread;
 
 use futures_io::AsyncRead;
 
-use super::{KEEP_ALIVE, OfProcess, Standard, left_locked, patiently};
+use super::{KEEP_ALIVE, Standard, left_locked, patiently};
 use crate::event_loop::report_panic;
+use crate::executor::OfProcess;
 
 /// How much is read at once.
 const READ: usize = 64 * 1024;

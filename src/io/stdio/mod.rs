@@ -17,11 +17,7 @@ pub use input::{NextLine, Stdin, stdin};
 pub use output::{Stderr, Stdout, stderr, stdout};
 
 use std::io;
-use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use crate::executor::Origin;
 
 /// After how much time without work a thread ends.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -31,41 +27,6 @@ enum Standard {
     Input,
     Output,
     Error,
-}
-
-/// What the threads of one process share.
-struct OfProcess<T>(Mutex<Option<(Origin, Arc<T>)>>);
-
-impl<T> OfProcess<T> {
-    const fn new() -> Self {
-        Self(Mutex::new(None))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<(Origin, Arc<T>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What this process has, if it has any.
-    fn get(&self) -> Option<Arc<T>> {
-        self.lock()
-            .as_ref()
-            .filter(|(origin, _)| origin.is_here())
-            .map(|(_, made)| Arc::clone(made))
-    }
-
-    /// What this process has, made when it is first asked for. `make` is told what a fork has copied, if any.
-    fn get_or_make(&self, make: impl FnOnce(Option<&T>) -> T) -> Arc<T> {
-        let mut made = self.lock();
-        if let Some((origin, made)) = &*made {
-            if origin.is_here() {
-                return Arc::clone(made);
-            }
-        }
-        let new = Arc::new(make(made.as_ref().map(|(_, copied)| &**copied)));
-        // The copied wakers and guards are the parent's: to drop them here is not for us.
-        mem::forget(made.replace((Origin::here(), Arc::clone(&new))));
-        new
-    }
 }
 
 /// The error of a child that was forked while the parent used one of std's handles.

@@ -13,9 +13,9 @@ use std::time::Instant;
 
 use futures_io::AsyncWrite;
 
-use super::{KEEP_ALIVE, OfProcess, Standard, left_locked, patiently};
+use super::{KEEP_ALIVE, Standard, left_locked, patiently};
 use crate::event_loop::{context, report_panic};
-use crate::executor::Lost;
+use crate::executor::{Lost, OfProcess};
 use crate::io::outbox::{Failure, Outbox};
 
 /// How many bytes wait to be written at most; as many may be under way.

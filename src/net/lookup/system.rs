@@ -8,11 +8,12 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::blocking::{Config, Hook, Pool};
 use crate::event_loop::context;
+use crate::executor::OfProcess;
 use crate::executor::task::{Kind, Payload, Seed};
 
 /// How many lookups the process makes at a time.
@@ -46,22 +47,16 @@ async fn off_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 /// The threads of this process.
 fn pool() -> Arc<Pool> {
-    static POOL: Mutex<Option<Arc<Pool>>> = Mutex::new(None);
-    let mut made = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    match &*made {
-        Some(pool) if pool.is_here() => Arc::clone(pool),
-        // The first; or a fork has left us the queue, and none of the threads.
-        _ => {
-            let config = Config {
-                max_threads: THREADS,
-                keep_alive: KEEP_ALIVE,
-                thread_name: "monoloop-lookup".to_owned(),
-            };
-            let pool = Arc::new(Pool::new(config, Arc::new(Nobody)));
-            *made = Some(Arc::clone(&pool));
-            pool
-        }
-    }
+    static POOL: OfProcess<Pool> = OfProcess::new();
+    // A fork leaves the child the queue, and none of the threads: it has another.
+    POOL.get_or_make(|_| {
+        let config = Config {
+            max_threads: THREADS,
+            keep_alive: KEEP_ALIVE,
+            thread_name: "monoloop-lookup".to_owned(),
+        };
+        Pool::new(config, Arc::new(Nobody))
+    })
 }
 
 /// Nobody is told what becomes of lookups for which nobody waits.
