@@ -67,16 +67,18 @@ impl sealed::Sealed for (&str, u16) {
         if let Ok(ip) = bare.parse::<IpAddr>() {
             return Ok(Target::Addrs(vec![(ip, port).into()]));
         }
-        // With the number of an interface, that is: std takes it only beside a port.
-        if let Ok(addr) = format!("[{bare}]:{port}").parse::<SocketAddrV6>() {
-            return Ok(Target::Addrs(vec![addr.into()]));
+        let is_scoped = bare.contains(':') && bare.contains('%');
+        if is_scoped {
+            // With the number of an interface it is a literal; std takes it only beside a port.
+            if let Ok(addr) = format!("[{bare}]:{port}").parse::<SocketAddrV6>() {
+                return Ok(Target::Addrs(vec![addr.into()]));
+            }
         }
         if host.eq_ignore_ascii_case("localhost") {
             let v4 = (Ipv4Addr::LOCALHOST, port).into();
             return Ok(Target::Addrs(vec![v4, (Ipv6Addr::LOCALHOST, port).into()]));
         }
         // What is left of brackets: an IPv6 address with the name of an interface, which the resolver knows.
-        let is_scoped = bare.contains(':') && bare.contains('%');
         let is_name = !host.is_empty() && !host.contains(['\0', '[', ']']);
         match is_scoped || is_name {
             true => Ok(Target::Host(bare.to_owned(), port)),
